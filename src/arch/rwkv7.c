@@ -1,0 +1,223 @@
+/* rwkv7.c - RWKV-7 "Goose": Peng et al. 2025, arXiv:2503.14456. Equation numbers are the paper's section 3; weight names in
+ * GGUF as llama.cpp's converter writes them. One D-wide residual stream x; every sequence carries, for each layer, the last
+ * normalised input of both mixes and one K x K state per head. */
+#include "model/model.h"
+
+struct top {
+	const struct leat_weight *embd;
+	struct leat_vec ln0_w, ln0_b, norm_w, norm_b;
+	struct leat_linear head;
+};
+
+struct layer {
+	struct leat_vec ln1_w, ln1_b, ln2_w, ln2_b; /* before time mix, before channel mix */
+	struct leat_vec mu;                         /* six token-shift weights: r, w, k, v, a, g */
+	struct leat_linear r, k, v, o;
+	struct leat_linear w1, w2, a1, a2, v1, v2, g1, g2; /* low-rank; w0, a0, v0 are the biases of the second ones */
+	struct leat_vec k_k, k_a, r_k;
+	struct leat_vec gn_w, gn_b;                 /* group norm over heads */
+	struct leat_vec mu_ffn;
+	struct leat_linear ffn_k, ffn_v;
+};
+
+enum { STATE_SHIFT, STATE_SHIFT_FFN, STATE_WKV };
+enum { MU_R, MU_W, MU_K, MU_V, MU_A, MU_G };
+
+static const struct leat_state_decl state[] = {
+	{ "shift", 0, LEAT_D_ONE, LEAT_D_EMBD, LEAT_SPLIT_NONE },
+	{ "shift_ffn", 0, LEAT_D_ONE, LEAT_D_EMBD, LEAT_SPLIT_NONE },
+	{ "wkv", 0, LEAT_D_ONE, LEAT_D_WKV, LEAT_SPLIT_HEADS },
+};
+
+#define TOP(name, field, kind, in, out, split, flags) \
+	{ { name }, offsetof(struct top, field), kind, LEAT_D_##in, LEAT_D_##out, LEAT_SPLIT_##split, flags }
+static const struct leat_weight_decl top[] = {
+	TOP("token_embd.weight", embd, LEAT_W_TABLE, EMBD, VOCAB, NONE, 0),
+	TOP("token_embd_norm.weight", ln0_w, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	TOP("token_embd_norm.bias", ln0_b, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	TOP("output_norm.weight", norm_w, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	TOP("output_norm.bias", norm_b, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	TOP("output.weight", head, LEAT_W_LINEAR, EMBD, VOCAB, VOCAB, 0),
+};
+
+#define LAYER(name, field, kind, in, out, split, flags) \
+	{ { name }, offsetof(struct layer, field), kind, LEAT_D_##in, LEAT_D_##out, LEAT_SPLIT_##split, flags }
+static const struct leat_weight_decl layer[] = {
+	LAYER("attn_norm.weight", ln1_w, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	LAYER("attn_norm.bias", ln1_b, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	LAYER("attn_norm_2.weight", ln2_w, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	LAYER("attn_norm_2.bias", ln2_b, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	LAYER("time_mix_lerp_fused.weight", mu, LEAT_W_VECTOR, EMBD, SIX, NONE, 0),
+	LAYER("time_mix_receptance.weight", r, LEAT_W_LINEAR, EMBD, EMBD, ROWS, 0),
+	LAYER("time_mix_key.weight", k, LEAT_W_LINEAR, EMBD, EMBD, ROWS, 0),
+	LAYER("time_mix_value.weight", v, LEAT_W_LINEAR, EMBD, EMBD, ROWS, 0),
+	LAYER("time_mix_output.weight", o, LEAT_W_LINEAR, EMBD, EMBD, COLS, 0),
+	LAYER("time_mix_w1.weight", w1, LEAT_W_LINEAR, EMBD, RANK_W, NONE, 0),
+	LAYER("time_mix_w2.weight", w2, LEAT_W_LINEAR, RANK_W, EMBD, ROWS, 0),
+	LAYER("time_mix_w0.weight", w2, LEAT_W_BIAS, EMBD, ONE, ROWS, 0),
+	LAYER("time_mix_a1.weight", a1, LEAT_W_LINEAR, EMBD, RANK_A, NONE, 0),
+	LAYER("time_mix_a2.weight", a2, LEAT_W_LINEAR, RANK_A, EMBD, ROWS, 0),
+	LAYER("time_mix_a0.weight", a2, LEAT_W_BIAS, EMBD, ONE, ROWS, 0),
+	LAYER("time_mix_v1.weight", v1, LEAT_W_LINEAR, EMBD, RANK_V, NONE, LEAT_W_NOT_FIRST),
+	LAYER("time_mix_v2.weight", v2, LEAT_W_LINEAR, RANK_V, EMBD, ROWS, LEAT_W_NOT_FIRST),
+	LAYER("time_mix_v0.weight", v2, LEAT_W_BIAS, EMBD, ONE, ROWS, LEAT_W_NOT_FIRST),
+	LAYER("time_mix_g1.weight", g1, LEAT_W_LINEAR, EMBD, RANK_G, NONE, 0),
+	LAYER("time_mix_g2.weight", g2, LEAT_W_LINEAR, RANK_G, EMBD, ROWS, 0),
+	LAYER("time_mix_k_k.weight", k_k, LEAT_W_VECTOR, EMBD, ONE, ROWS, 0),
+	LAYER("time_mix_k_a.weight", k_a, LEAT_W_VECTOR, EMBD, ONE, ROWS, 0),
+	LAYER("time_mix_r_k.weight", r_k, LEAT_W_VECTOR, EMBD, ONE, ROWS, 0),
+	LAYER("time_mix_ln.weight", gn_w, LEAT_W_VECTOR, EMBD, ONE, ROWS, 0),
+	LAYER("time_mix_ln.bias", gn_b, LEAT_W_VECTOR, EMBD, ONE, ROWS, 0),
+	LAYER("channel_mix_lerp_k.weight", mu_ffn, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
+	LAYER("channel_mix_key.weight", ffn_k, LEAT_W_LINEAR, EMBD, FF, ROWS, 0),
+	LAYER("channel_mix_value.weight", ffn_v, LEAT_W_LINEAR, FF, EMBD, COLS, 0),
+};
+
+static enum leat_status config(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
+{
+	char key[128];
+	int64_t n_layer, embd, ff, head, ctx;
+	double eps;
+	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "block_count", key), 1, LEAT_MAX_LAYERS, &n_layer, err));
+	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "embedding_length", key), 1, LEAT_MAX_EMBD, &embd, err));
+	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "feed_forward_length", key), 1, LEAT_MAX_FF, &ff, err));
+	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "wkv.head_size", key), 8, 256, &head, err));
+	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "context_length", key), 1, INT64_MAX, 0, &ctx, err));
+	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "attention.layer_norm_epsilon", key), 1e-12, 0.1, 1e-5, &eps, err));
+	if (embd % head || head % 8)
+		return leat_fail(err, LEAT_E_FORMAT, "rwkv7.wkv.head_size", LEAT_NO_OFFSET,
+				 "%s: rwkv7.wkv.head_size %lld must be a multiple of 8 that divides the width %lld", f->path,
+				 (long long)head, (long long)embd);
+	p->n_layer = (int)n_layer;
+	p->eps = (float)eps;
+	p->dim[LEAT_D_EMBD] = (int)embd;
+	p->dim[LEAT_D_FF] = (int)ff;
+	p->dim[LEAT_D_HEAD] = (int)head;
+	p->dim[LEAT_D_HEADS] = (int)(embd / head);
+	p->dim[LEAT_D_WKV] = (int)(embd * head);
+	return LEAT_OK;
+}
+
+/* Names of a step's activations, so that the equations below read as in the paper. */
+struct vars {
+	struct leat_buf *x;                 /* residual stream */
+	struct leat_buf *h, *d, *y;         /* normalised input, its token-shift difference, a mix's inner result */
+	struct leat_buf *xr, *xw, *xk, *xv, *xa, *xg;
+	struct leat_buf *r, *w, *k, *v, *a, *g, *kk, *nu;
+	struct leat_buf *v_first;           /* layer 0's v */
+	struct leat_buf *lw, *la, *lv, *lg; /* inside the low-rank products */
+	struct leat_buf *f;                 /* feed-forward width */
+};
+
+static struct vars declare(struct leat_rec *c, const struct leat_config *p)
+{
+	int D = p->dim[LEAT_D_EMBD];
+	struct leat_buf *b[18];
+	for (int i = 0; i < 18; i++)
+		b[i] = leat_tmp(c, D);
+	return (struct vars){
+		.x = leat_tmp(c, D), .h = b[0], .d = b[1], .y = b[2], .xr = b[3], .xw = b[4], .xk = b[5], .xv = b[6],
+		.xa = b[7], .xg = b[8], .r = b[9], .w = b[10], .k = b[11], .v = b[12], .a = b[13], .g = b[14],
+		.kk = b[15], .nu = b[16], .v_first = b[17],
+		.lw = leat_tmp(c, p->dim[LEAT_D_RANK_W]), .la = leat_tmp(c, p->dim[LEAT_D_RANK_A]),
+		.lv = p->dim[LEAT_D_RANK_V] ? leat_tmp(c, p->dim[LEAT_D_RANK_V]) : NULL,
+		.lg = leat_tmp(c, p->dim[LEAT_D_RANK_G]), .f = leat_tmp(c, p->dim[LEAT_D_FF]),
+	};
+}
+
+/* What enters each projection: x_m = x_t + (x_{t-1} - x_t) mu_m */
+static void token_shift(struct leat_rec *c, struct vars *s, const struct layer *l)
+{
+	leat_shift(c, s->d, s->h, STATE_SHIFT);
+	leat_lerp(c, s->xr, s->h, s->d, &l->mu, MU_R);
+	leat_lerp(c, s->xw, s->h, s->d, &l->mu, MU_W);
+	leat_lerp(c, s->xk, s->h, s->d, &l->mu, MU_K);
+	leat_lerp(c, s->xv, s->h, s->d, &l->mu, MU_V);
+	leat_lerp(c, s->xa, s->h, s->d, &l->mu, MU_A);
+	leat_lerp(c, s->xg, s->h, s->d, &l->mu, MU_G);
+}
+
+static void project(struct leat_rec *c, struct vars *s, const struct layer *l, struct leat_buf *v, int first)
+{
+	leat_linear(c, s->r, &l->r, s->xr);                                 /* r = x_r W_r */
+	leat_linear(c, s->k, &l->k, s->xk);                                 /* k = x_k W_k */
+	leat_linear(c, v, &l->v, s->xv);                                    /* v = x_v W_v */
+	leat_linear_act(c, s->lw, &l->w1, s->xw, LEAT_ACT_TANH);
+	leat_linear(c, s->la, &l->a1, s->xa);
+	leat_linear_act(c, s->lg, &l->g1, s->xg, LEAT_ACT_SIGMOID);
+	if (!first)
+		leat_linear(c, s->lv, &l->v1, s->xv);
+	leat_linear_act(c, s->w, &l->w2, s->lw, LEAT_ACT_RWKV_DECAY);       /* w = exp(-e^-0.5 s(w0 + tanh(x_w W1) W2)) */
+	leat_linear_act(c, s->a, &l->a2, s->la, LEAT_ACT_SIGMOID);          /* a = s(a0 + x_a A1 A2) */
+	leat_linear(c, s->g, &l->g2, s->lg);                                /* g = s(x_g G1) G2 */
+	if (!first) {
+		leat_linear_act(c, s->nu, &l->v2, s->lv, LEAT_ACT_SIGMOID); /* nu = s(v0 + x_v V1 V2) */
+		leat_mix(c, v, s->v_first, s->nu);                          /* v = lerp(v, v_first, nu) */
+	}
+}
+
+static void time_mix(struct leat_rec *c, struct vars *s, const struct layer *l, const struct leat_config *p, int i)
+{
+	int H = p->dim[LEAT_D_HEADS], K = p->dim[LEAT_D_HEAD];
+	struct leat_buf *v = i ? s->v : s->v_first;
+	leat_layernorm(c, s->h, s->x, &l->ln1_w, &l->ln1_b, p->eps);
+	token_shift(c, s, l);
+	project(c, s, l, v, i == 0);
+	leat_mul_vec(c, s->kk, s->k, &l->k_k);                              /* removal key: kappa = k . xi, */
+	leat_l2norm(c, s->kk, s->kk, H);                                    /* normalised per head */
+	leat_key_scale(c, s->k, s->a, &l->k_a);                             /* replacement key: k (1 + (a - 1) alpha) */
+	leat_wkv7(c, s->y, s->r, s->w, s->k, v, s->kk, s->a, H, STATE_WKV); /* S = S (diag w - kk^T (a . kk)) + v^T k */
+	leat_groupnorm(c, s->y, s->y, &l->gn_w, &l->gn_b, H, (float)K * 1e-5f); /* p = LN(r S^T) per head */
+	leat_bonus(c, s->y, s->r, s->k, v, &l->r_k, H);                     /* + (r (rho . k)^T) v */
+	leat_mul(c, s->y, s->g);
+	leat_linear(c, s->h, &l->o, s->y);                                  /* o = (g . p) W_o */
+	leat_add(c, s->x, s->h);
+}
+
+static void channel_mix(struct leat_rec *c, struct vars *s, const struct layer *l, const struct leat_config *p)
+{
+	leat_layernorm(c, s->h, s->x, &l->ln2_w, &l->ln2_b, p->eps);
+	leat_shift(c, s->d, s->h, STATE_SHIFT_FFN);
+	leat_lerp(c, s->xk, s->h, s->d, &l->mu_ffn, 0);
+	leat_linear_act(c, s->f, &l->ffn_k, s->xk, LEAT_ACT_RELU2);         /* relu(x_k W_k)^2 */
+	leat_linear(c, s->h, &l->ffn_v, s->f);
+	leat_add(c, s->x, s->h);
+}
+
+static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
+{
+	const struct leat_config *p = &m->w.cfg;
+	const struct top *t = leat_model_top(m);
+	struct vars s = declare(c, p); /* buffers are shared by layers: each is written before it is read */
+	struct leat_buf *last = leat_tmp_out(c, p->dim[LEAT_D_EMBD]), *logits = leat_tmp_out(c, p->dim[LEAT_D_VOCAB]);
+
+	leat_embed(c, s.x, t->embd);
+	leat_layernorm(c, s.x, s.x, &t->ln0_w, &t->ln0_b, p->eps);
+	for (int i = 0; i < p->n_layer; i++) {
+		const struct layer *l = leat_model_layer(m, i);
+		leat_layer(c, i);
+		time_mix(c, &s, l, p, i);
+		channel_mix(c, &s, l, p);
+	}
+	leat_layer(c, -1);
+	leat_gather(c, last, s.x);
+	leat_layernorm(c, last, last, &t->norm_w, &t->norm_b, p->eps);
+	leat_linear(c, logits, &t->head, last);
+	return logits;
+}
+
+extern const struct leat_arch leat_arch_rwkv7;
+const struct leat_arch leat_arch_rwkv7 = {
+	.name = "rwkv7",
+	.family = LEAT_FAMILY_RWKV,
+	.top_size = sizeof(struct top),
+	.layer_size = sizeof(struct layer),
+	.top = top,
+	.n_top = sizeof top / sizeof *top,
+	.layer = layer,
+	.n_layer = sizeof layer / sizeof *layer,
+	.state = state,
+	.n_state = sizeof state / sizeof *state,
+	.config = config,
+	.forward = forward,
+};

@@ -1,0 +1,28 @@
+/* map.h - a file as memory. */
+#ifndef LEAT_BASE_MAP_H
+#define LEAT_BASE_MAP_H
+
+#include "base/err.h"
+
+/* Read-only view of a regular file through one file descriptor. */
+struct leat_map {
+	const unsigned char *data; /* NULL for an empty file */
+	uint64_t size;             /* bytes */
+	int fd;
+};
+
+/* Opens and maps `path`. Refuses what is no regular file (E_ARG), what is absent (E_NOTFOUND), what cannot be read
+ * (E_IO); the error names the path. O_CLOEXEC, O_NONBLOCK at open so that a FIFO cannot hang it. */
+enum leat_status leat_map_open(struct leat_map *ret, const char *path, struct leat_error *err);
+
+/* E_IO if the file behind the map no longer has the size it had when it was opened (truncated or replaced while it was
+ * read); called once after parsing. */
+enum leat_status leat_map_check(const struct leat_map *m, struct leat_error *err);
+
+/* Hints only, failures ignored: read ahead [offset, offset+bytes). */
+void leat_map_will_need(const struct leat_map *m, uint64_t offset, uint64_t bytes);
+
+/* Zero-initialised or failed maps are fine. */
+void leat_map_close(struct leat_map *m);
+
+#endif

@@ -1,0 +1,11 @@
+/* meminfo.h - how much memory this process may still take. */
+#ifndef LEAT_BASE_MEMINFO_H
+#define LEAT_BASE_MEMINFO_H
+
+#include <stdint.h>
+
+/* Bytes of memory in all and free for use without swapping (page cache counts as free), both cut by the cgroup's limit.
+ * UINT64_MAX where the system does not tell. */
+void leat_meminfo(uint64_t *ret_total_bytes, uint64_t *ret_free_bytes);
+
+#endif

@@ -1,0 +1,200 @@
+/* backend.c - the CPU backend: threads, kernels for this machine, and the loop that replays a lowered plan. */
+#include "plan/backend.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/cpu.h"
+#include "cpu/exec.h"
+#include "leat/leat.h"
+#include "plan/opts.h"
+
+enum { DEFAULT_SPIN_US = 50 };
+
+void *leat_cpu_pages(size_t bytes, int huge)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (huge)
+		madvise(p, bytes, MADV_HUGEPAGE); /* a hint: without huge pages everything works, 10 % slower */
+	return p;
+}
+
+void leat_cpu_pages_free(void *p, size_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
+}
+
+static void cpu_close(void *dev)
+{
+	struct leat_cpu *c = dev;
+	if (!c)
+		return;
+	leat_pool_destroy(c->pool);
+	for (int i = 0; c->scratch && i < c->n_threads; i++) {
+		free(c->scratch[i].panel);
+		free(c->scratch[i].attn);
+		free(c->scratch[i].row);
+	}
+	free(c->scratch);
+	free(c);
+}
+
+static enum leat_status make_scratch(struct leat_cpu *c, struct leat_error *err)
+{
+	c->scratch = calloc((size_t)c->n_threads, sizeof *c->scratch);
+	int bad = !c->scratch;
+	for (int i = 0; !bad && i < c->n_threads; i++) {
+		c->scratch[i].panel = leat_alloc_aligned((size_t)LEAT_PANEL_ROWS * LEAT_PANEL_COLS * sizeof(float));
+		c->scratch[i].attn = leat_alloc_aligned(LEAT_ATTN_SCRATCH * sizeof(float));
+		bad = !c->scratch[i].panel || !c->scratch[i].attn;
+	}
+	return bad ? leat_fail(err, LEAT_E_NOMEM, "threads", LEAT_NO_OFFSET, "out of memory") : LEAT_OK;
+}
+
+static enum leat_status cpu_open(const struct leat_device_params *p, void **ret, struct leat_error *err)
+{
+	struct leat_cpu *c = calloc(1, sizeof *c);
+	if (!c)
+		return leat_fail(err, LEAT_E_NOMEM, "device", LEAT_NO_OFFSET, "out of memory");
+	int allowed = leat_cpu_count();
+	c->n_threads = p->n_threads > 0 ? p->n_threads : allowed;
+	c->mode = p->mode;
+	c->opts = p->opts;
+	c->flags = p->mode == LEAT_MODE_REFERENCE ? 0 : leat_cpu_flags() & ~p->cpu_mask_off;
+	leat_kernels_init(&c->k, c->flags);
+	int spin = p->spin_us >= 0 ? p->spin_us : c->n_threads > allowed ? 0 : DEFAULT_SPIN_US;
+	enum leat_status st = leat_pool_create(c->n_threads, spin, &c->pool, err);
+	if (st == LEAT_OK)
+		st = make_scratch(c, err);
+	if (st != LEAT_OK) {
+		cpu_close(c);
+		return st;
+	}
+	*ret = c;
+	return LEAT_OK;
+}
+
+static void cpu_describe(void *dev, char *dst, size_t cap)
+{
+	const struct leat_cpu *c = dev;
+	char sets[96];
+	snprintf(dst, cap, "CPU: %.40s (%s), %d thread%s", leat_cpu_model(), leat_cpu_names(c->flags, sets), c->n_threads,
+		 c->n_threads == 1 ? "" : "s");
+}
+
+static int cpu_supports(void *dev, int op_kind, int quant)
+{
+	const struct leat_cpu *c = dev;
+	return leat_cpu_lower(op_kind)->run && (quant < 0 || (quant < LEAT_QUANT_COUNT && c->k.mv[quant]));
+}
+
+/* Products read the file's own blocks: nothing is repacked. */
+static enum leat_status cpu_bind(void *dev, struct leat_weight *w, uint64_t *ret_bytes, struct leat_error *err)
+{
+	(void)dev, (void)ret_bytes, (void)err;
+	w->bound = NULL;
+	return LEAT_OK;
+}
+
+static void cpu_unbind(void *dev, struct leat_weight *w)
+{
+	(void)dev, (void)w;
+}
+
+static enum leat_status cpu_alloc(void *dev, size_t bytes, void **ret, struct leat_error *err)
+{
+	const struct leat_cpu *c = dev;
+	void *p = leat_cpu_pages(bytes, leat_opt_on(c->opts, LEAT_OPT_hugepages));
+	if (!p)
+		return leat_fail(err, LEAT_E_NOMEM, "state", LEAT_NO_OFFSET, "out of memory: %zu bytes wanted", bytes);
+	*ret = p;
+	return LEAT_OK;
+}
+
+static void cpu_dealloc(void *dev, void *p, size_t bytes)
+{
+	(void)dev;
+	leat_cpu_pages_free(p, bytes);
+}
+
+static void cpu_copy(void *dev, void *dst, const void *src, size_t bytes)
+{
+	(void)dev;
+	memmove(dst, src, bytes);
+}
+
+/* One op's units of this worker: claimed one by one, or a fixed share. */
+static void share(struct leat_exec *x, int i, const struct leat_worker *w, int steal)
+{
+	struct leat_cpu_op *o = &x->op[i];
+	int n = o->units(x, o);
+	if (o->single) {
+		if (w->index == 0 && n)
+			o->run(x, o, 0, 0, n);
+	} else if (!steal) {
+		int u0 = (int)((int64_t)n * w->index / w->n_workers), u1 = (int)((int64_t)n * (w->index + 1) / w->n_workers);
+		if (u0 < u1)
+			o->run(x, o, w->index, u0, u1);
+	} else {
+		for (int u; (u = atomic_fetch_add_explicit(&x->ticket[i].next, 1, memory_order_relaxed)) < n;)
+			o->run(x, o, w->index, u, u + 1);
+	}
+}
+
+static void replay(struct leat_worker *w, void *arg)
+{
+	struct leat_exec *x = arg;
+	int steal = leat_opt_on(x->cpu->opts, LEAT_OPT_steal) && w->n_workers > 1;
+	for (int i = 0; i < x->n_ops; i++) {
+		if (x->op[i].barrier)
+			leat_pool_barrier(w);
+		share(x, i, w, steal);
+	}
+}
+
+static void cpu_submit(void *dev, struct leat_exec *x, const struct leat_step *step, const struct leat_state_view *state)
+{
+	struct leat_cpu *c = dev;
+	x->step = step;
+	x->state = state;
+	for (int i = 0; i < x->n_ops; i++)
+		atomic_store_explicit(&x->ticket[i].next, 0, memory_order_relaxed);
+	leat_pool_run(c->pool, replay, x);
+}
+
+static enum leat_status cpu_wait(void *dev, struct leat_exec *x, struct leat_error *err)
+{
+	(void)dev, (void)x, (void)err; /* submit returns when the step has run, and memory does not fail */
+	return LEAT_OK;
+}
+
+static const float *cpu_result(void *dev, struct leat_exec *x, int row)
+{
+	const struct leat_buf *b = &x->plan->buf[x->plan->result];
+	(void)dev;
+	return x->arena + b->offset + (size_t)row * (size_t)b->stride;
+}
+
+extern const struct leat_backend leat_backend_cpu;
+const struct leat_backend leat_backend_cpu = {
+	.name = "cpu",
+	.open = cpu_open,
+	.close = cpu_close,
+	.describe = cpu_describe,
+	.supports = cpu_supports,
+	.bind = cpu_bind,
+	.unbind = cpu_unbind,
+	.alloc = cpu_alloc,
+	.dealloc = cpu_dealloc,
+	.copy = cpu_copy,
+	.compile = leat_cpu_compile,
+	.release = leat_cpu_release,
+	.submit = cpu_submit,
+	.wait = cpu_wait,
+	.result = cpu_result,
+};

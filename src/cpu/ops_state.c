@@ -1,0 +1,139 @@
+/* ops_state.c - ops that read and write what sequences carry: token shift, RWKV-7 time mix, the paged cache, attention. */
+#include <math.h>
+#include <string.h>
+
+#include "cpu/exec.h"
+
+static inline float *row(const struct leat_cpu_arg *a, int r)
+{
+	return a->p + (size_t)r * a->stride;
+}
+
+/* A checkpoint after row r copies n floats of one state tensor from the sequence's state as it is now. */
+static void checkpoint(const struct leat_exec *e, const struct leat_op *op, int r, size_t at, const float *now, size_t n)
+{
+	const struct leat_step *s = e->step;
+	for (int i = 0; i < s->n_checkpoints; i++)
+		if (s->checkpoint[i].row == r)
+			memcpy(leat_state_cell(e->state, op->state, op->layer, s->checkpoint[i].cell) + at, now,
+			       n * sizeof *now);
+}
+
+int leat_cpu_units_shift(const struct leat_exec *x, const struct leat_cpu_op *o)
+{
+	(void)o;
+	return x->step->n_tokens;
+}
+
+/* Unit: one row. The last row of a sequence also writes the outgoing state. */
+void leat_cpu_run_shift(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	const struct leat_op *op = o->op;
+	size_t bytes = (size_t)o->cols * sizeof(float);
+	(void)worker;
+	for (int r = u0; r < u1; r++) {
+		const struct leat_step_seq *q = &e->step->seq[e->step->seq_of[r]];
+		float *d = row(&o->y, r), *x = row(&o->x[0], r);
+		if (r > q->first)
+			e->cpu->k.sub(d, row(&o->x[0], r - 1), x, o->cols);
+		else if (q->state_in >= 0)
+			e->cpu->k.sub(d, leat_state_cell(e->state, op->state, op->layer, q->state_in), x, o->cols);
+		else
+			for (int i = 0; i < o->cols; i++)
+				d[i] = -x[i];
+		if (r == q->first + q->n - 1)
+			memcpy(leat_state_cell(e->state, op->state, op->layer, q->state_out), x, bytes);
+		checkpoint(e, op, r, 0, x, (size_t)o->cols);
+	}
+}
+
+int leat_cpu_units_wkv7(const struct leat_exec *x, const struct leat_cpu_op *o)
+{
+	return x->step->n_seqs * o->op->i[0];
+}
+
+/* Unit: one head of one sequence, its tokens in order. */
+void leat_cpu_run_wkv7(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	const struct leat_op *op = o->op;
+	int n_heads = op->i[0], n = o->cols / n_heads;
+	size_t block = (size_t)n * (size_t)n;
+	(void)worker;
+	for (int u = u0; u < u1; u++) {
+		const struct leat_step_seq *q = &e->step->seq[u / n_heads];
+		int h = u % n_heads;
+		size_t at = (size_t)h * block, c = (size_t)h * (size_t)n;
+		float *out = leat_state_cell(e->state, op->state, op->layer, q->state_out) + at;
+		const float *in = out;
+		if (q->state_in >= 0)
+			in = leat_state_cell(e->state, op->state, op->layer, q->state_in) + at;
+		else
+			memset(out, 0, block * sizeof *out);
+		for (int r = q->first; r < q->first + q->n; r++, in = out) {
+			e->cpu->k.wkv7(row(&o->y, r) + c, out, in, row(&o->x[0], r) + c, row(&o->x[1], r) + c,
+				       row(&o->x[2], r) + c, row(&o->x[3], r) + c, row(&o->x[4], r) + c,
+				       row(&o->x[5], r) + c, n);
+			checkpoint(e, op, r, at, out, block);
+		}
+	}
+}
+
+/* Address of (tensor, head) in page 0 of the op's layer. */
+static unsigned char *page0(const struct leat_exec *e, const struct leat_op *op, int tensor, int head)
+{
+	const struct leat_state_view *v = e->state;
+	return v->pages + v->page_offset[tensor] + (size_t)op->layer * v->page_layer[tensor] +
+	       (size_t)head * v->page_head[tensor];
+}
+
+static void store_row(const struct leat_exec *e, unsigned char *dst, const float *src, int n)
+{
+	if (e->state->kv_type == LEAT_KV_F16)
+		e->cpu->k.to_f16((uint16_t *)(void *)dst, src, n);
+	else
+		memcpy(dst, src, (size_t)n * sizeof *src);
+}
+
+void leat_cpu_run_kv_store(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	const struct leat_op *op = o->op;
+	const struct leat_state_view *v = e->state;
+	int n_kv = op->i[0], n = op->i[1], pt = v->page_tokens;
+	size_t row_bytes = (size_t)n * (v->kv_type == LEAT_KV_F16 ? 2 : 4);
+	(void)worker;
+	for (int r = u0; r < u1; r++) {
+		const struct leat_step_seq *q = &e->step->seq[e->step->seq_of[r]];
+		int pos = e->step->pos[r];
+		size_t page = (size_t)v->page_table[(size_t)q->slot * (size_t)v->page_table_cols + (size_t)(pos / pt)];
+		size_t at = page * v->page_bytes + (size_t)(pos % pt) * row_bytes;
+		for (int h = 0; h < n_kv; h++) {
+			store_row(e, page0(e, op, op->state, h) + at, row(&o->x[0], r) + h * n, n);
+			store_row(e, page0(e, op, op->state + 1, h) + at, row(&o->x[1], r) + h * n, n);
+		}
+	}
+}
+
+int leat_cpu_units_attention(const struct leat_exec *x, const struct leat_cpu_op *o)
+{
+	return x->step->n_tokens * o->op->i[1];
+}
+
+/* Unit: one token and one key/value head with all its query heads. */
+void leat_cpu_run_attention(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	const struct leat_op *op = o->op;
+	const struct leat_state_view *v = e->state;
+	int n_kv = op->i[1], n = op->i[2], group = op->i[0] / n_kv, window = op->i[3];
+	for (int u = u0; u < u1; u++) {
+		int r = u / n_kv, h = u % n_kv, pos = e->step->pos[r];
+		const struct leat_step_seq *q = &e->step->seq[e->step->seq_of[r]];
+		struct leat_attn a = {
+			.k = page0(e, op, op->state, h), .v = page0(e, op, op->state + 1, h), .page_bytes = v->page_bytes,
+			.page = v->page_table + (size_t)q->slot * (size_t)v->page_table_cols, .head_size = n,
+			.n_group = group, .first = window && pos >= window ? pos - window + 1 : 0, .end = pos + 1,
+			.scale = 1.0f / sqrtf((float)n),
+		};
+		size_t c = (size_t)h * (size_t)group * (size_t)n;
+		e->cpu->k.attn[v->kv_type](row(&o->y, r) + c, row(&o->x[0], r) + c, &a, e->cpu->scratch[worker].attn);
+	}
+}

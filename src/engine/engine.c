@@ -1,0 +1,194 @@
+/* engine.c - opening and closing: device, weights, state, step block. */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/meminfo.h"
+#include "plan/opts.h"
+
+enum {
+	DEFAULT_BATCH = 512,
+	MAX_BATCH = 8192,
+	MAX_SEQS = 1024,
+	MAX_THREADS = 1024,
+	SPARE_CELLS = 2,           /* checkpoints */
+	CELLS_PER_SEQ = 2,         /* the committed state and the next one */
+};
+static const size_t plan_cache_bytes = (size_t)1 << 30;
+static const size_t logits_bytes = (size_t)256 << 20; /* most that one step may return */
+
+static enum leat_status arg_error(struct leat_error *err, const char *field, long long found, long long lo, long long hi)
+{
+	return leat_fail(err, LEAT_E_ARG, field, LEAT_NO_OFFSET, "%s is %lld, wanted %lld to %lld", field, found, lo, hi);
+}
+
+static enum leat_status check_params(const struct leat_engine_params *p, struct leat_engine *e, struct leat_error *err)
+{
+	if (p->n_threads < 0 || p->n_threads > MAX_THREADS)
+		return arg_error(err, "n_threads", p->n_threads, 0, MAX_THREADS);
+	if (p->n_seqs < 0 || p->n_seqs > MAX_SEQS)
+		return arg_error(err, "n_seqs", p->n_seqs, 0, MAX_SEQS);
+	if (p->n_batch < 0 || p->n_batch > MAX_BATCH)
+		return arg_error(err, "n_batch", p->n_batch, 0, MAX_BATCH);
+	if (p->n_ctx < 0)
+		return arg_error(err, "n_ctx", p->n_ctx, 0, INT32_MAX);
+	if (p->mode < LEAT_MODE_DEFAULT || p->mode > LEAT_MODE_REFERENCE)
+		return arg_error(err, "mode", p->mode, LEAT_MODE_DEFAULT, LEAT_MODE_REFERENCE);
+	if (p->kv_type && strcmp(p->kv_type, "f16") && strcmp(p->kv_type, "f32"))
+		return leat_fail(err, LEAT_E_ARG, "kv_type", LEAT_NO_OFFSET, "cache type '%.20s': wanted f16 or f32", p->kv_type);
+	e->n_seqs = p->n_seqs ? p->n_seqs : 1;
+	e->n_batch = p->n_batch ? p->n_batch : DEFAULT_BATCH;
+	e->mode = p->mode;
+	e->kv_type = (p->kv_type && !strcmp(p->kv_type, "f32")) || p->mode == LEAT_MODE_REFERENCE ? LEAT_STORE_F32 : LEAT_STORE_F16;
+	return leat_opts_parse(p->opts, &e->opts, err);
+}
+
+/* The context: what was asked for if memory holds it, else the model's own cut to what memory holds. */
+static enum leat_status choose_context(struct leat_engine *e, int64_t asked, struct leat_error *err)
+{
+	const struct leat_weights *w = &e->model->w;
+	uint64_t per_token = leat_store_token_bytes(w->spec, w->arch->n_state, w->cfg.n_layer, e->kv_type), total, avail;
+	if (!per_token) {
+		e->n_ctx = asked ? asked : INT64_MAX;
+		return LEAT_OK;
+	}
+	leat_meminfo(&total, &avail);
+	uint64_t fits = avail / 10 * 9 / per_token / (uint64_t)e->n_seqs / LEAT_STORE_PAGE_TOKENS * LEAT_STORE_PAGE_TOKENS;
+	if (asked && (uint64_t)asked > fits)
+		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
+				 "a context of %lld tokens needs %llu bytes of cache for %d sequences and %llu are free; %llu tokens fit",
+				 (long long)asked, (unsigned long long)((uint64_t)asked * per_token * (uint64_t)e->n_seqs),
+				 e->n_seqs, (unsigned long long)avail, (unsigned long long)fits);
+	if (!asked && fits < LEAT_STORE_PAGE_TOKENS)
+		return leat_fail(err, LEAT_E_NOMEM, "n_ctx", LEAT_NO_OFFSET,
+				 "no memory for a cache: %llu bytes per token, %llu bytes free", (unsigned long long)per_token,
+				 (unsigned long long)avail);
+	e->n_ctx = asked ? asked : (uint64_t)w->cfg.n_ctx < fits ? w->cfg.n_ctx : (int64_t)fits;
+	return LEAT_OK;
+}
+
+/* Every op that forward() records must be one that the backend runs, over the weights' types: asked before binding. */
+static enum leat_status check_ops(struct leat_engine *e, struct leat_error *err)
+{
+	struct leat_plan_key key = { .tokens = 1, .seqs = 1, .outputs = 1 };
+	struct leat_rec *c = leat_record_begin(&key);
+	struct leat_plan *p;
+	if (!c)
+		return leat_fail(err, LEAT_E_NOMEM, "plan", LEAT_NO_OFFSET, "out of memory");
+	LEAT_TRY(leat_record_end(c, e->model->w.arch->forward(c, e->model), &p, err));
+	enum leat_status st = LEAT_OK;
+	for (int i = 0; i < p->n_ops && st == LEAT_OK; i++) {
+		const struct leat_weight *w = p->op[i].w;
+		if (!e->backend->supports(e->dev, p->op[i].kind, w ? w->quant : -1))
+			st = leat_fail(err, LEAT_E_UNSUPPORTED, w ? w->name : "", LEAT_NO_OFFSET,
+				       "device %s cannot run op %s%s%s", e->backend->name, leat_op_name(p->op[i].kind),
+				       w ? " on " : "", w ? w->name : "");
+	}
+	leat_plan_destroy(p);
+	return st;
+}
+
+static enum leat_status open_device(struct leat_engine *e, const struct leat_engine_params *p, struct leat_error *err)
+{
+	struct leat_device_params dp = {
+		.n_threads = p->n_threads,
+		.spin_us = p->threads_poll_us < 0 ? 0 : p->threads_poll_us ? p->threads_poll_us : -1,
+		.mode = e->mode,
+		.cpu_mask_off = p->cpu_mask_off,
+		.opts = e->opts,
+	};
+	LEAT_TRY(e->backend->open(&dp, &e->dev, err));
+	e->backend->describe(e->dev, e->device, sizeof e->device);
+	LEAT_TRY(check_ops(e, err));
+	uint64_t bytes = 0;
+	struct leat_weights *w = &e->model->w;
+	for (int i = 0; i < w->n_all; i++)
+		LEAT_TRY(e->backend->bind(e->dev, &w->all[i], &bytes, err));
+	leat_plan_cache_init(&e->plans, e->backend, e->dev, plan_cache_bytes);
+	return LEAT_OK;
+}
+
+int leat_engine_max_outputs(const struct leat_engine *e)
+{
+	size_t n = logits_bytes / ((size_t)e->model->w.table->rows * sizeof(float));
+	return n < 1 ? 1 : n > (size_t)e->n_batch ? e->n_batch : (int)n;
+}
+
+static enum leat_status open_state(struct leat_engine *e, int64_t n_ctx, struct leat_error *err)
+{
+	const struct leat_weights *w = &e->model->w;
+	LEAT_TRY(choose_context(e, n_ctx, err));
+	struct leat_store_params sp = {
+		.backend = e->backend, .dev = e->dev, .spec = w->spec, .n_spec = w->arch->n_state, .n_layer = w->cfg.n_layer,
+		.n_slots = e->n_seqs, .n_cells = e->n_seqs * CELLS_PER_SEQ + SPARE_CELLS, .n_ctx = e->n_ctx,
+		.kv_type = e->kv_type,
+	};
+	LEAT_TRY(leat_store_create(&sp, &e->store, err));
+	if (leat_step_init(&e->step, e->n_batch, e->n_seqs, leat_engine_max_outputs(e), SPARE_CELLS))
+		return leat_fail(err, LEAT_E_NOMEM, "n_batch", LEAT_NO_OFFSET, "out of memory for a step of %d tokens", e->n_batch);
+	return LEAT_OK;
+}
+
+enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret,
+				  struct leat_error *err)
+{
+	struct leat_engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return leat_fail(err, LEAT_E_NOMEM, "engine", LEAT_NO_OFFSET, "out of memory");
+	e->model = leat_model_ref(m);
+	e->backend = leat_backend_list[0];
+	enum leat_status st = check_params(p, e, err);
+	if (st == LEAT_OK)
+		st = open_device(e, p, err);
+	if (st == LEAT_OK)
+		st = open_state(e, p->n_ctx, err);
+	if (st != LEAT_OK) {
+		leat_engine_close(e);
+		return st;
+	}
+	e->n_threads = p->n_threads;
+	*ret = e;
+	return LEAT_OK;
+}
+
+void leat_engine_close(struct leat_engine *e)
+{
+	if (!e)
+		return;
+	leat_store_destroy(e->store);
+	leat_step_deinit(&e->step);
+	if (e->plans.backend)
+		leat_plan_cache_deinit(&e->plans);
+	e->backend->close(e->dev);
+	leat_model_unref(e->model);
+	free(e);
+}
+
+enum leat_status leat_seq_open(struct leat_engine *e, struct leat_seq *ret, struct leat_error *err)
+{
+	struct leat_seq s = { .slot = leat_slot_take(e->store), .cell = { -1, -1 } };
+	if (s.slot < 0)
+		return leat_fail(err, LEAT_E_BUSY, "n_seqs", LEAT_NO_OFFSET, "all %d sequences of this engine are in use", e->n_seqs);
+	if (e->store->n_cells) {
+		s.cell[0] = leat_cell_take(e->store);
+		s.cell[1] = leat_cell_take(e->store);
+	}
+	e->n_live++;
+	*ret = s;
+	return LEAT_OK;
+}
+
+void leat_seq_close(struct leat_engine *e, struct leat_seq *s)
+{
+	leat_slot_give(e->store, s->slot);
+	leat_cell_give(e->store, s->cell[0]);
+	leat_cell_give(e->store, s->cell[1]);
+	e->n_live--;
+}
+
+void leat_seq_reset(struct leat_engine *e, struct leat_seq *s)
+{
+	(void)e;
+	s->n_past = 0; /* pages are kept for the next tokens; a cell is read only after it was written */
+}

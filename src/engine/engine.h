@@ -1,0 +1,62 @@
+/* engine.h - a model on a device with its caches: steps, sequences, requests.
+ *
+ * One thread owns an engine. A step feeds tokens of one or more sequences; the sequences' new states become theirs only when
+ * the step has been accepted, so a step that is thrown away leaves no trace. */
+#ifndef LEAT_ENGINE_ENGINE_H
+#define LEAT_ENGINE_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "leat/leat.h"
+#include "model/model.h"
+#include "plan/cache.h"
+#include "state/store.h"
+
+struct leat_engine {
+	struct leat_model *model; /* referenced */
+	const struct leat_backend *backend;
+	void *dev;
+	struct leat_plan_cache plans;
+	struct leat_store *store;
+	struct leat_step step;
+	struct leat_exec *exec;   /* of the last step: its results are readable */
+	int mode, kv_type, n_threads, n_seqs, n_batch, n_live;
+	int64_t n_ctx;            /* INT64_MAX: no limit */
+	uint64_t opts;
+	uint64_t n_steps, n_tokens;
+	char device[96];
+};
+
+/* A sequence: where its state is, and how many tokens it holds. */
+struct leat_seq {
+	int slot;
+	int cell[2], now;   /* recurrent: committed state in cell[now], the other receives the next */
+	int64_t n_past;
+};
+
+/* What a step takes of one sequence. */
+enum leat_want { LEAT_WANT_NONE, LEAT_WANT_LAST, LEAT_WANT_ALL };
+struct leat_feed {
+	struct leat_seq *seq;
+	const int32_t *tokens; /* usable ids */
+	int n_tokens;          /* >= 1 */
+	enum leat_want want;
+};
+
+enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret,
+				  struct leat_error *err);
+void leat_engine_close(struct leat_engine *e); /* NULL allowed; every sequence and request must be gone */
+
+/* E_BUSY when as many sequences as n_seqs live. */
+enum leat_status leat_seq_open(struct leat_engine *e, struct leat_seq *ret, struct leat_error *err);
+void leat_seq_close(struct leat_engine *e, struct leat_seq *s);
+/* Back to zero tokens. */
+void leat_seq_reset(struct leat_engine *e, struct leat_seq *s);
+
+/* Runs one step and commits it. Sum of tokens <= n_batch, wanted rows <= leat_engine_max_outputs. E_CONTEXT: a sequence would
+ * exceed n_ctx. On failure no sequence has changed. Result rows stay valid until the next step. */
+enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds, struct leat_error *err);
+const float *leat_engine_row(const struct leat_engine *e, int row);
+int leat_engine_max_outputs(const struct leat_engine *e);
+
+#endif

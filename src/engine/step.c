@@ -1,0 +1,102 @@
+/* step.c - one step: fill the block, find the plan, run, commit. */
+#include <string.h>
+
+#include "engine/engine.h"
+#include "plan/opts.h"
+
+static enum leat_status record(struct leat_engine *e, const struct leat_plan_key *key, struct leat_plan_entry **ret,
+			       struct leat_error *err)
+{
+	struct leat_rec *c = leat_record_begin(key);
+	struct leat_plan *p;
+	if (!c)
+		return leat_fail(err, LEAT_E_NOMEM, "plan", LEAT_NO_OFFSET, "out of memory while recording a plan");
+	LEAT_TRY(leat_record_end(c, e->model->w.arch->forward(c, e->model), &p, err));
+	return leat_plan_cache_put(&e->plans, p, ret, err);
+}
+
+static enum leat_status find_plan(struct leat_engine *e, struct leat_plan_entry **ret, struct leat_error *err)
+{
+	const struct leat_step *s = &e->step;
+	struct leat_plan_key key;
+	memset(&key, 0, sizeof key);
+	key.tokens = leat_bucket_tokens(s->n_tokens, e->n_batch);
+	key.seqs = leat_bucket_rows(s->n_seqs, e->n_seqs);
+	key.outputs = leat_bucket_rows(s->n_outputs, s->cap_outputs);
+	key.mode = e->mode;
+	key.kv_type = e->kv_type;
+	key.opts = e->opts;
+	*ret = leat_opt_on(e->opts, LEAT_OPT_plan_cache) ? leat_plan_cache_find(&e->plans, &key) : NULL;
+	return *ret ? LEAT_OK : record(e, &key, ret, err);
+}
+
+static void add_rows(struct leat_step *s, const struct leat_feed *f, int seq)
+{
+	int first = s->n_tokens;
+	for (int i = 0; i < f->n_tokens; i++) {
+		s->id[first + i] = f->tokens[i];
+		s->pos[first + i] = (int32_t)(f->seq->n_past + i);
+		s->seq_of[first + i] = seq;
+		if (f->want == LEAT_WANT_ALL || (f->want == LEAT_WANT_LAST && i == f->n_tokens - 1))
+			s->out_row[s->n_outputs++] = first + i;
+	}
+	s->n_tokens += f->n_tokens;
+}
+
+static enum leat_status admit(struct leat_engine *e, const struct leat_feed *f, int n_rows, struct leat_error *err)
+{
+	int64_t end = f->seq->n_past + f->n_tokens;
+	int n_out = f->want == LEAT_WANT_ALL ? f->n_tokens : f->want == LEAT_WANT_LAST;
+	if (f->n_tokens < 1 || f->n_tokens > e->n_batch - n_rows || n_out > e->step.cap_outputs - e->step.n_outputs)
+		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "%d tokens do not fit a step of %d", f->n_tokens, e->n_batch);
+	for (int i = 0; i < f->n_tokens; i++)
+		if (f->tokens[i] < 0 || f->tokens[i] >= e->model->w.table->rows)
+			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "token id %d, wanted 0 to %d", f->tokens[i],
+					 e->model->w.table->rows - 1);
+	if (end > e->n_ctx || leat_slot_reserve(e->store, f->seq->slot, end))
+		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET, "%lld tokens do not fit the context of %lld",
+				 (long long)end, (long long)e->n_ctx);
+	return LEAT_OK;
+}
+
+static enum leat_status fill(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds, struct leat_error *err)
+{
+	struct leat_step *s = &e->step;
+	s->n_tokens = s->n_seqs = s->n_outputs = s->n_checkpoints = 0;
+	for (int i = 0; i < n_feeds; i++) {
+		const struct leat_seq *q = feeds[i].seq;
+		LEAT_TRY(admit(e, &feeds[i], s->n_tokens, err));
+		s->seq[i] = (struct leat_step_seq){
+			.first = s->n_tokens, .n = feeds[i].n_tokens, .slot = q->slot,
+			.state_in = q->n_past ? q->cell[q->now] : -1, .state_out = q->cell[!q->now], .adapter = -1,
+		};
+		s->n_seqs++;
+		add_rows(s, &feeds[i], i);
+	}
+	return LEAT_OK;
+}
+
+enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds, struct leat_error *err)
+{
+	struct leat_plan_entry *plan;
+	e->exec = NULL;
+	if (n_feeds < 1 || n_feeds > e->n_seqs)
+		return leat_fail(err, LEAT_E_ARG, "n_seqs", LEAT_NO_OFFSET, "%d sequences in a step, wanted 1 to %d", n_feeds, e->n_seqs);
+	LEAT_TRY(fill(e, feeds, n_feeds, err));
+	LEAT_TRY(find_plan(e, &plan, err));
+	e->backend->submit(e->dev, plan->exec, &e->step, &e->store->view);
+	LEAT_TRY(e->backend->wait(e->dev, plan->exec, err));
+	for (int i = 0; i < n_feeds; i++) { /* accepted: the next state becomes the sequence's own */
+		feeds[i].seq->n_past += feeds[i].n_tokens;
+		feeds[i].seq->now = !feeds[i].seq->now;
+	}
+	e->exec = plan->exec;
+	e->n_steps++;
+	e->n_tokens += (uint64_t)e->step.n_tokens;
+	return LEAT_OK;
+}
+
+const float *leat_engine_row(const struct leat_engine *e, int row)
+{
+	return e->backend->result(e->dev, e->exec, row);
+}

@@ -1,0 +1,126 @@
+/* file.h - one frozen, range-checked description of a model file, whatever container it came in.
+ *
+ * Untrusted bytes are parsed once, by one reader per container, into this structure; nothing behind it looks at raw
+ * metadata again. After leat_file_open every name is unique printable UTF-8, every tensor has a known type, a size that
+ * equals its shape, and bytes that lie inside the file; arrays have one known element type. Immutable and shareable
+ * between threads. */
+#ifndef LEAT_FORMAT_FILE_H
+#define LEAT_FORMAT_FILE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/map.h"
+
+enum { LEAT_MAX_DIMS = 4, LEAT_MAX_KEYS = 65536, LEAT_MAX_TENSORS = 65536, LEAT_MAX_NAME_BYTES = 65535 };
+
+/* Numbered as in GGUF (the GGUF specification, "gguf_metadata_value_type"). */
+enum leat_meta_type {
+	LEAT_META_U8, LEAT_META_I8, LEAT_META_U16, LEAT_META_I16, LEAT_META_U32, LEAT_META_I32, LEAT_META_F32,
+	LEAT_META_BOOL, LEAT_META_STRING, LEAT_META_ARRAY, LEAT_META_U64, LEAT_META_I64, LEAT_META_F64,
+	LEAT_META_COUNT
+};
+
+struct leat_str {
+	const char *s; /* not NUL-terminated; borrowed from the file */
+	uint64_t n;
+};
+
+/* A metadata value. Scalars sit in u/i/f by type; arrays of scalars are raw little-endian elements (possibly unaligned:
+ * read them by leat_meta_array_*); arrays of strings have an index of strings. Arrays of arrays do not occur: readers
+ * refuse them. */
+struct leat_meta {
+	struct leat_str key;
+	int type;          /* enum leat_meta_type */
+	int elem_type;     /* of an array */
+	uint64_t count;    /* of an array */
+	uint64_t offset;   /* of the value in the file, for messages */
+	union {
+		uint64_t u;
+		int64_t i;
+		double f;
+		struct leat_str str;
+		const unsigned char *raw;
+		const struct leat_str *strs;
+	} v;
+};
+
+struct leat_tensor {
+	struct leat_str name;
+	int type;                     /* GGUF tensor type number; known to quant/ */
+	int n_dims;                   /* 1..4 */
+	uint64_t dim[LEAT_MAX_DIMS];  /* dim[0] is contiguous (columns); unused ones are 1; all >= 1 */
+	uint64_t offset;              /* of the first byte in the file */
+	uint64_t bytes;
+	const void *data;             /* borrowed from the mapping */
+};
+
+struct leat_file {
+	char *path;
+	const char *container;        /* "gguf" */
+	uint32_t version;
+	uint64_t alignment;
+	struct leat_map map;
+	struct leat_arena arena;      /* everything below lives here */
+	uint64_t n_meta, n_tensors;
+	struct leat_meta *meta;       /* in file order */
+	struct leat_tensor *tensor;   /* in file order */
+	uint32_t *meta_hash, *tensor_hash; /* open addressing, index + 1, 0 = empty; private to file.c */
+	uint64_t meta_mask, tensor_mask;
+};
+
+/* One container format: a file src/format/fmt_NAME.c exports `const struct leat_format leat_format_NAME`. */
+struct leat_format {
+	const char *name;
+	/* 1 if the first bytes (up to 64, may be fewer) look like this container. */
+	int (*probe)(const unsigned char *bytes, size_t n);
+	/* Fills a zeroed *f whose map and path are set. On failure the caller closes f. */
+	enum leat_status (*parse)(struct leat_file *f, struct leat_error *err);
+};
+extern const struct leat_format *const leat_format_list[]; /* generated, NULL at the end */
+
+/* Opens, recognises and parses `path`. Errors: E_NOTFOUND, E_ARG (no regular file), E_IO, E_FORMAT, E_UNSUPPORTED (right
+ * file, unknown type or version; legacy containers are named), E_LIMIT, E_NOMEM. */
+enum leat_status leat_file_open(const char *path, struct leat_file **ret, struct leat_error *err);
+
+/* The same over bytes in memory (borrowed until close): for tests and fuzzing. `name` appears in messages. */
+enum leat_status leat_file_open_memory(const char *name, const void *bytes, size_t n, struct leat_file **ret,
+				       struct leat_error *err);
+void leat_file_close(struct leat_file *f); /* NULL allowed */
+
+/* NULL if absent. */
+const struct leat_meta *leat_file_meta(const struct leat_file *f, const char *key);
+const struct leat_tensor *leat_file_tensor(const struct leat_file *f, const char *name);
+
+/* Typed access. E_FORMAT if the key is absent (naming it), of another type, or outside [lo, hi]; any integer type is
+ * accepted for an integer. The _opt forms return `dflt` when the key is absent. Floats must be finite and in range. */
+enum leat_status leat_meta_int(const struct leat_file *f, const char *key, int64_t lo, int64_t hi, int64_t *ret,
+			       struct leat_error *err);
+enum leat_status leat_meta_int_opt(const struct leat_file *f, const char *key, int64_t lo, int64_t hi, int64_t dflt,
+				   int64_t *ret, struct leat_error *err);
+enum leat_status leat_meta_float(const struct leat_file *f, const char *key, double lo, double hi, double *ret,
+				 struct leat_error *err);
+enum leat_status leat_meta_float_opt(const struct leat_file *f, const char *key, double lo, double hi, double dflt,
+				     double *ret, struct leat_error *err);
+enum leat_status leat_meta_bool_opt(const struct leat_file *f, const char *key, int dflt, int *ret,
+				    struct leat_error *err);
+enum leat_status leat_meta_string(const struct leat_file *f, const char *key, struct leat_str *ret,
+				  struct leat_error *err);
+
+/* An array of strings / of integers / of f32. *ret is NULL when the key is absent (and that is LEAT_OK). */
+enum leat_status leat_meta_strings_opt(const struct leat_file *f, const char *key, const struct leat_meta **ret,
+				       struct leat_error *err);
+enum leat_status leat_meta_ints_opt(const struct leat_file *f, const char *key, const struct leat_meta **ret,
+				    struct leat_error *err);
+enum leat_status leat_meta_floats_opt(const struct leat_file *f, const char *key, const struct leat_meta **ret,
+				      struct leat_error *err);
+/* Element i < m->count of an array of integers or of f32. */
+int64_t leat_meta_int_at(const struct leat_meta *m, uint64_t i);
+float leat_meta_float_at(const struct leat_meta *m, uint64_t i);
+
+/* For readers: builds the hash indexes and refuses duplicate names (E_FORMAT); call at the end of parse. */
+enum leat_status leat_file_index(struct leat_file *f, struct leat_error *err);
+
+/* A metadata value as one printable line (arrays shortened) into dst. */
+void leat_meta_print(const struct leat_meta *m, char *dst, size_t cap);
+
+#endif

@@ -1,0 +1,59 @@
+/* backend.h - the contract that every backend implements: one const struct leat_backend.
+ *
+ * Core code never names a backend: the build collects descriptors from the folders that hold a backend.c. A backend lowers a
+ * plan once and replays it. After compile nothing fails but the device itself, whose fault is sticky and read by wait(). */
+#ifndef LEAT_PLAN_BACKEND_H
+#define LEAT_PLAN_BACKEND_H
+
+#include "plan/plan.h"
+#include "plan/step.h"
+
+struct leat_device_params {
+	int n_threads;       /* CPU: workers; 0: all */
+	int spin_us;         /* CPU: see base/pool.h; -1: default */
+	int mode;            /* enum leat_mode */
+	unsigned cpu_mask_off;
+	uint64_t opts;       /* switches that are on, bits by plan/opts.h */
+};
+
+struct leat_exec; /* a compiled plan; each backend has its own idea of it */
+
+struct leat_backend {
+	const char *name; /* "cpu" */
+
+	/* Opens the device. E_UNSUPPORTED: none here. */
+	enum leat_status (*open)(const struct leat_device_params *p, void **ret_dev, struct leat_error *err);
+	void (*close)(void *dev); /* NULL allowed */
+	/* One line for people: "CPU: model (instruction sets), 2 threads". */
+	void (*describe)(void *dev, char *dst, size_t cap);
+
+	/* 1 if the backend can run ops of this kind over weights of this format (-1: no weight). Asked before anything is
+	 * loaded, so that a refusal names the op. */
+	int (*supports)(void *dev, int op_kind, int quant);
+
+	/* Makes a weight ready (repacks, uploads); may set w->bound; adds the bytes it took to *ret_bytes. */
+	enum leat_status (*bind)(void *dev, struct leat_weight *w, uint64_t *ret_bytes, struct leat_error *err);
+	void (*unbind)(void *dev, struct leat_weight *w);
+
+	/* Device memory for state: zeroed. */
+	enum leat_status (*alloc)(void *dev, size_t bytes, void **ret, struct leat_error *err);
+	void (*dealloc)(void *dev, void *p, size_t bytes);
+	/* Ordered with submitted steps: later steps see the copy, earlier ones do not. */
+	void (*copy)(void *dev, void *dst, const void *src, size_t bytes);
+
+	/* Lowers a plan (borrowed until release). *ret_bytes: arena and tables. */
+	enum leat_status (*compile)(void *dev, const struct leat_plan *plan, struct leat_exec **ret, size_t *ret_bytes,
+				    struct leat_error *err);
+	void (*release)(void *dev, struct leat_exec *x); /* NULL allowed */
+
+	/* Starts one step; may return before it has run. The step block must stay untouched until wait() returns. */
+	void (*submit)(void *dev, struct leat_exec *x, const struct leat_step *step, const struct leat_state_view *state);
+	/* Returns when the last submitted step of x has run: E_DEVICE if the device failed since it was opened. */
+	enum leat_status (*wait)(void *dev, struct leat_exec *x, struct leat_error *err);
+	/* After wait: result row o as host memory, valid until the next submit of x. */
+	const float *(*result)(void *dev, struct leat_exec *x, int row);
+};
+
+extern const struct leat_backend *const leat_backend_list[]; /* generated, NULL at the end */
+
+#endif

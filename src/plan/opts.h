@@ -1,0 +1,32 @@
+/* opts.h - the run-time switches: every optimisation can be turned off, so that it can be measured alone. */
+#ifndef LEAT_PLAN_OPTS_H
+#define LEAT_PLAN_OPTS_H
+
+#include "base/err.h"
+#include "leat/leat.h"
+
+#define LEAT_OPTS_MAP(X)                                                                              \
+	X(gemm, 1, "matrix-matrix products for many tokens (off: matrix-vector form for any number)") \
+	X(bf16_gemm, 1, "bf16 tiles (AMX or AVX512-BF16) in those products where numerics allow")     \
+	X(barrier_elision, 1, "threads meet only where an op reads what another wrote")              \
+	X(steal, 1, "idle threads take over chunks of a product")                                     \
+	X(plan_cache, 1, "plans are kept and reused")                                                 \
+	X(hugepages, 1, "transparent huge pages are asked for scratch and state")                    \
+	X(read_ahead, 1, "the kernel is told to read the mapped weights ahead")
+
+enum leat_opt {
+#define X(name, on, help) LEAT_OPT_##name,
+	LEAT_OPTS_MAP(X)
+#undef X
+	LEAT_OPT_COUNT
+};
+
+static inline int leat_opt_on(uint64_t opts, enum leat_opt o)
+{
+	return (int)(opts >> o & 1);
+}
+
+/* Defaults of the mode, then "name=on,name=off" applied. E_ARG names an unknown switch or a bad value. */
+enum leat_status leat_opts_parse(const char *text, uint64_t *ret, struct leat_error *err);
+
+#endif

@@ -1,0 +1,81 @@
+/* record.h - the language that forward() functions speak. Nothing is computed here: each call appends one op.
+ *
+ * Shapes in brackets are [rows][cols]; T is tokens of the step, O output rows. Shapes were proved when the model was loaded;
+ * a mismatch is a bug of the architecture file, makes the recording fail as a whole and is reported by leat_record_end.
+ * Unless said otherwise the output is a buffer of its own. Arithmetic, accuracy and sources stand in cpu/kernels.h. */
+#ifndef LEAT_PLAN_RECORD_H
+#define LEAT_PLAN_RECORD_H
+
+#include "plan/act.h"
+#include "plan/plan.h"
+
+struct leat_rec;
+
+/* Recording starts with a key and ends with a plan or with the first error. */
+struct leat_rec *leat_record_begin(const struct leat_plan_key *key);
+/* Takes `result` ([O][n_rows]) as the plan's result, settles the layout, frees c. E_NOMEM, E_INTERNAL (shape mismatch). */
+enum leat_status leat_record_end(struct leat_rec *c, const struct leat_buf *result, struct leat_plan **ret,
+				 struct leat_error *err);
+
+/* Ops recorded from now on belong to this layer (-1: none). */
+void leat_layer(struct leat_rec *c, int layer);
+
+/* A new buffer of T rows. Valid until leat_record_end; its memory is shared with others whose lives do not overlap. */
+struct leat_buf *leat_tmp(struct leat_rec *c, int cols);
+/* A new buffer of O rows. */
+struct leat_buf *leat_tmp_out(struct leat_rec *c, int cols);
+
+/* y[t] = row id[t] of the table */
+void leat_embed(struct leat_rec *c, struct leat_buf *y, const struct leat_weight *table);
+/* y may be x in the norms */
+void leat_rmsnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain, float eps);
+void leat_layernorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
+		    const struct leat_vec *bias, float eps);
+/* Layer norm of each of n_heads equal parts of a row; gain and bias are as wide as the row. */
+void leat_groupnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
+		    const struct leat_vec *bias, int n_heads, float eps);
+/* Each of n_heads parts divided by its Euclidean norm. y may be x. */
+void leat_l2norm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, int n_heads);
+
+/* y = act(W x + bias), bias NULL: none. Rows of y as rows of x. Architectures call leat_linear
+ * (model/linear.h), which is where adapters are applied. */
+void leat_product(struct leat_rec *c, struct leat_buf *y, const struct leat_weight *w, const struct leat_buf *x,
+		  const struct leat_vec *bias, enum leat_act act);
+
+/* cs[t] = cos(pos[t] * inv_freq) | sin(...): [T][n_rot]; then q and k are rotated by it, in place. */
+void leat_rope_table(struct leat_rec *c, struct leat_buf *cs, const struct leat_rope *rope);
+void leat_rope_apply(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *cs, int head_size, int n_rot);
+
+/* Attention over the paged cache: appends k and v [T][n_kv * head_size] to state tensors `state_k` and state_k + 1 of the
+ * current layer, then y[T][n_head * head_size]. window 0: all earlier keys; else keys p - window + 1 .. p. */
+void leat_attention(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *q, const struct leat_buf *k,
+		    const struct leat_buf *v, int n_head, int n_kv, int head_size, int window, int state_k);
+
+void leat_swiglu(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *gate, const struct leat_buf *up);
+void leat_add(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *y);  /* x += y */
+void leat_mul(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *y);  /* x *= y */
+/* y = x * v, v one vector for all rows */
+void leat_mul_vec(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *v);
+/* x += (to - x) * s */
+void leat_mix(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *to, const struct leat_buf *s);
+
+/* Token shift: d[t] = x[t - 1] - x[t] within a sequence, x[-1] from state tensor `state` of the current layer ([D]), which
+ * then holds the last x. Honours checkpoints. */
+void leat_shift(struct leat_rec *c, struct leat_buf *d, const struct leat_buf *x, int state);
+/* y = x + d * mu, mu is part `part` of the vector */
+void leat_lerp(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_buf *d,
+	       const struct leat_vec *mu, int part);
+/* k *= 1 + (a - 1) * ka */
+void leat_key_scale(struct leat_rec *c, struct leat_buf *k, const struct leat_buf *a, const struct leat_vec *ka);
+/* RWKV-7 time mix, one [K][K] f32 state per head in state tensor `state`. Honours checkpoints. */
+void leat_wkv7(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *r, const struct leat_buf *w,
+	       const struct leat_buf *k, const struct leat_buf *v, const struct leat_buf *kk, const struct leat_buf *a,
+	       int n_heads, int state);
+/* y += (r . (k * rk)) v per head */
+void leat_bonus(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *r, const struct leat_buf *k,
+		const struct leat_buf *v, const struct leat_vec *rk, int n_heads);
+
+/* y[o] = x[out_row[o]]: from T rows to O rows */
+void leat_gather(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x);
+
+#endif

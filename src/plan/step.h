@@ -1,0 +1,68 @@
+/* step.h - what changes from step to step: one contiguous block of fixed layout, filled by the engine, read by backends.
+ *
+ * A plan is recorded for buckets; the block says how much of the bucket is real. It is a set of arrays at fixed offsets in
+ * one allocation, so that a device copies it in one piece and a captured graph reads it at a fixed address. Later kinds of
+ * per-step data (adapters per row, sampler parameters per output) are further arrays: nothing moves. */
+#ifndef LEAT_PLAN_STEP_H
+#define LEAT_PLAN_STEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One sequence's tokens in this step: rows first .. first + n - 1 of the token arrays, in order. */
+struct leat_step_seq {
+	int32_t first, n;
+	int32_t slot;       /* row of the page tables */
+	int32_t state_in;   /* recurrent cell that is read; -1: a zero state */
+	int32_t state_out;  /* cell that is written, != state_in: committed only when the engine accepts the step */
+	int32_t adapter;    /* -1: none */
+};
+
+/* Copy the recurrent state as it is after row `row` into `cell`. */
+struct leat_checkpoint {
+	int32_t row, cell;
+};
+
+struct leat_step {
+	int32_t n_tokens, n_seqs, n_outputs, n_checkpoints;
+	int32_t cap_tokens, cap_seqs, cap_outputs, cap_checkpoints;
+	int32_t *id;        /* [n_tokens] token ids */
+	int32_t *pos;       /* [n_tokens] absolute positions */
+	int32_t *seq_of;    /* [n_tokens] index into seq */
+	int32_t *out_row;   /* [n_outputs] the token row that each output row shows, ascending */
+	struct leat_step_seq *seq;               /* [n_seqs] */
+	struct leat_checkpoint *checkpoint;      /* [n_checkpoints], rows ascending */
+	void *block;        /* the allocation that the arrays live in */
+	size_t block_bytes;
+};
+
+/* Zeroed arrays of the given capacities. Returns 1 when out of memory. */
+int leat_step_init(struct leat_step *s, int cap_tokens, int cap_seqs, int cap_outputs, int cap_checkpoints);
+void leat_step_deinit(struct leat_step *s);
+
+/* Where a backend finds state: filled by state/, which owns the memory. */
+enum { LEAT_MAX_STATE_TENSORS = 8 };
+struct leat_state_view {
+	/* Per-sequence tensors: element block of (cell, tensor, layer) at
+	 * cells + cell * cell_floats + cell_offset[tensor] + layer * cell_layer[tensor], f32. */
+	float *cells;
+	size_t cell_floats;
+	size_t cell_offset[LEAT_MAX_STATE_TENSORS], cell_layer[LEAT_MAX_STATE_TENSORS];
+	/* Per-token tensors, in pages of page_tokens rows: head h of (page, tensor, layer) at
+	 * pages + page * page_bytes + page_offset[tensor] + layer * page_layer[tensor] + h * page_head[tensor]. */
+	unsigned char *pages;
+	size_t page_bytes;
+	size_t page_offset[LEAT_MAX_STATE_TENSORS], page_layer[LEAT_MAX_STATE_TENSORS];
+	size_t page_head[LEAT_MAX_STATE_TENSORS];
+	int page_tokens, kv_type;
+	const int32_t *page_table; /* [slot][page_table_cols] */
+	int page_table_cols;
+};
+
+static inline float *leat_state_cell(const struct leat_state_view *v, int tensor, int layer, int cell)
+{
+	return v->cells + (size_t)cell * v->cell_floats + v->cell_offset[tensor] +
+	       (size_t)layer * v->cell_layer[tensor];
+}
+
+#endif
