@@ -4,6 +4,8 @@
 #ifndef LEAT_BASE_ERR_H
 #define LEAT_BASE_ERR_H
 
+#include <stdarg.h>
+
 #include "leat/status.h"
 
 #define LEAT_NO_OFFSET UINT64_MAX
@@ -27,6 +29,9 @@
  * default one of the status (INTERFACES: "invalid_model_file" for E_FORMAT, ...). Never allocates. */
 enum leat_status leat_fail(struct leat_error *err, enum leat_status status, const char *where, uint64_t offset,
 			   const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+enum leat_status leat_vfail(struct leat_error *err, enum leat_status status, const char *where, uint64_t offset,
+			    const char *fmt, va_list args) __attribute__((format(printf, 5, 0)));
 
 /* Replaces the default code word of an error that was just filled. */
 void leat_err_code(struct leat_error *err, const char *code);

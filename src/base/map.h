@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 
-/* Read-only view of a regular file through one file descriptor. */
+/* Read-only view of a regular file through one file descriptor (fd > 2), or of borrowed memory (fd -1). */
 struct leat_map {
 	const unsigned char *data; /* NULL for an empty file */
 	uint64_t size;             /* bytes */

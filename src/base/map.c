@@ -1,0 +1,149 @@
+/* map.c - one descriptor from open to close, so that what was checked is what is read. */
+#include "base/map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Thread-safe text of an errno value: the XSI or GNU strerror_r would differ by platform. */
+static const char *errno_text(int e)
+{
+	switch (e) {
+	case EACCES:
+	case EPERM:
+		return "permission denied";
+	case ELOOP:
+		return "too many symbolic links";
+	case ENAMETOOLONG:
+		return "name too long";
+	case EMFILE:
+	case ENFILE:
+		return "too many open files";
+	case EIO:
+		return "input/output error";
+	case ENOMEM:
+		return "not enough address space or memory";
+	case EOVERFLOW:
+	case EFBIG:
+		return "file too large";
+	default:
+		return "system error";
+	}
+}
+
+static enum leat_status open_failed(const char *path, int e, struct leat_error *err)
+{
+	char name[200];
+	leat_escape(name, sizeof name, path, strlen(path));
+	if (e == ENOENT || e == ENOTDIR)
+		return leat_fail(err, LEAT_E_NOTFOUND, "path", LEAT_NO_OFFSET, "%s: no such file", name);
+	if (e == ENXIO || e == ENODEV)
+		return leat_fail(err, LEAT_E_ARG, "path", LEAT_NO_OFFSET,
+				 "%s: found a socket or device, wanted a regular file", name);
+	return leat_fail(err, LEAT_E_IO, "path", LEAT_NO_OFFSET, "%s: cannot be opened: %s (errno %d)", name,
+			 errno_text(e), e);
+}
+
+static const char *kind_of(mode_t mode)
+{
+	if (S_ISDIR(mode))
+		return "a directory";
+	if (S_ISFIFO(mode))
+		return "a pipe";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	return "a device";
+}
+
+static enum leat_status map_fd(struct leat_map *m, const char *path, struct leat_error *err)
+{
+	struct stat st;
+	char name[200];
+	leat_escape(name, sizeof name, path, strlen(path));
+	if (fstat(m->fd, &st) != 0)
+		return leat_fail(err, LEAT_E_IO, "path", LEAT_NO_OFFSET, "%s: fstat: %s (errno %d)", name,
+				 errno_text(errno), errno);
+	if (!S_ISREG(st.st_mode))
+		return leat_fail(err, LEAT_E_ARG, "path", LEAT_NO_OFFSET, "%s: found %s, wanted a regular file", name,
+				 kind_of(st.st_mode));
+	if (st.st_size == 0)
+		return LEAT_OK;
+	m->size = (uint64_t)st.st_size;
+	void *p = m->size > PTRDIFF_MAX ? MAP_FAILED : mmap(NULL, (size_t)m->size, PROT_READ, MAP_SHARED, m->fd, 0);
+	if (p == MAP_FAILED)
+		return leat_fail(err, LEAT_E_IO, "path", LEAT_NO_OFFSET, "%s: %llu bytes cannot be mapped: %s (errno %d)",
+				 name, (unsigned long long)m->size, errno_text(errno), errno);
+	m->data = p;
+	return LEAT_OK;
+}
+
+enum leat_status leat_map_open(struct leat_map *ret, const char *path, struct leat_error *err)
+{
+	struct leat_map m = { NULL, 0, -1 };
+	m.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (m.fd < 0)
+		return open_failed(path, errno, err);
+	if (m.fd <= STDERR_FILENO) { /* never sit where somebody prints; and 0 means "no file" in a zeroed map */
+		int fd = fcntl(m.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), e = errno;
+		close(m.fd);
+		if (fd < 0)
+			return open_failed(path, e, err);
+		m.fd = fd;
+	}
+	enum leat_status status = map_fd(&m, path, err);
+	if (status != LEAT_OK) {
+		m.data = NULL;
+		leat_map_close(&m);
+		return status;
+	}
+	*ret = m;
+	return LEAT_OK;
+}
+
+enum leat_status leat_map_check(const struct leat_map *m, struct leat_error *err)
+{
+	struct stat st;
+	if (m->fd <= 0)
+		return LEAT_OK;
+	if (fstat(m->fd, &st) != 0)
+		return leat_fail(err, LEAT_E_IO, "file", LEAT_NO_OFFSET, "fstat: %s (errno %d)", errno_text(errno), errno);
+	if ((uint64_t)st.st_size != m->size)
+		return leat_fail(err, LEAT_E_IO, "file", LEAT_NO_OFFSET,
+				 "the file changed while it was read: found %llu bytes, wanted the %llu it had before",
+				 (unsigned long long)st.st_size, (unsigned long long)m->size);
+	return LEAT_OK;
+}
+
+void leat_map_will_need(const struct leat_map *m, uint64_t offset, uint64_t bytes)
+{
+	if (!m->data || m->fd <= 0 || offset >= m->size)
+		return;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), start = offset - offset % page;
+	if (bytes > m->size - offset)
+		bytes = m->size - offset;
+	bytes += offset - start;
+	union {
+		const unsigned char *r;
+		void *w;
+	} at = { m->data + start }; /* madvise takes no const and changes nothing */
+	(void)madvise(at.w, (size_t)bytes, MADV_WILLNEED);
+}
+
+void leat_map_close(struct leat_map *m)
+{
+	if (m->fd > 0) {
+		union {
+			const unsigned char *r;
+			void *w;
+		} at = { m->data };
+		if (m->data)
+			munmap(at.w, (size_t)m->size);
+		close(m->fd);
+	}
+	m->data = NULL;
+	m->size = 0;
+	m->fd = -1;
+}
