@@ -4,7 +4,8 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
-# -O2 everywhere; files of kernels ask for -O3 themselves (isa.cmake). Never -march=native: the build must run elsewhere.
+# -O2 everywhere; files of kernels ask for -O3 themselves (isa.cmake). Never -march=native: the build must run
+# elsewhere.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
 

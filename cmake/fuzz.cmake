@@ -10,7 +10,8 @@ foreach(source IN LISTS sources)
 	get_filename_component(stem "${source}" NAME_WE)
 	string(REGEX REPLACE "^fuzz_" "" name "${stem}")
 	add_executable(${stem} "${source}" ${support})
-	set_target_properties(${stem} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
+	set_target_properties(${stem} PROPERTIES OUTPUT_NAME ${name}
+		RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
 	target_include_directories(${stem} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests"
 		"${PROJECT_BINARY_DIR}")
 	target_compile_options(${stem} PRIVATE -fsanitize=fuzzer)

@@ -1,5 +1,5 @@
-# Instruction sets by file name: only src/cpu/isa_*.c and src/cpu/amx_*.c may hold more than baseline x86-64 (tools/check_isa.py
-# holds the others to that). The CPU is asked at run time before one of these is called.
+# Instruction sets by file name: only src/cpu/isa_*.c and src/cpu/amx_*.c may hold more than baseline x86-64
+# (tools/check_isa.py holds the others to that). The CPU is asked at run time before one of these is called.
 set(LEAT_ISA_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(LEAT_ISA_avx512 ${LEAT_ISA_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq)
 set(LEAT_ISA_avx512vnni ${LEAT_ISA_avx512} -mavx512vnni)

@@ -1,10 +1,11 @@
-# Generated lists: a new file in a folder is all the registration it needs (tools/gen_list.sh says what each list holds).
-# The names stand on the command line, so Ninja runs a list again exactly when a file comes or goes.
+# Generated lists: a new file in a folder is all the registration it needs (tools/gen_list.sh says what each list
+# holds). The names stand on the command line, so Ninja runs a list again exactly when a file comes or goes.
 set(LEAT_LIST_SOURCES "")
 set(LEAT_LIST_HEADERS "")
 set(LEAT_CLI_LIST_SOURCES "")
 
-# leat_list(RET_LIST KIND OUTPUT GLOB PREFIX): gen/OUTPUT from the stems of GLOB less PREFIX; appends its path to RET_LIST.
+# leat_list(RET_LIST KIND OUTPUT GLOB PREFIX): gen/OUTPUT from the stems of GLOB less PREFIX; appends its path to
+# RET_LIST.
 function(leat_list ret_list kind output glob prefix)
 	file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${glob}")
 	set(names "")

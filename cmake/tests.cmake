@@ -1,15 +1,17 @@
 # Tests: every file of a test folder is found by name; a new file needs no line here.
 #   tests/unit/ROOM/test_X.c -> unit.ROOM.X     tests/{golden,conform,invariance}/test_X.c -> golden.X ...
 #   tests/kernels/*.c -> kerncheck, one program     tests/cli/X.sh -> cli.X     tests/gates/run.sh -> gates
-# Labels: the kind; `long` for names ending in _long (run by `./dev test --long`); `threads` for what the thread sanitizer runs.
+# Labels: the kind; `long` for names ending in _long (./dev test --long); `threads` for what the thread sanitizer runs.
 # Exit 77 means skipped.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 set(LEAT_ORACLE "${PROJECT_SOURCE_DIR}/../shared/oracle" CACHE PATH "independent references, may be absent")
 set(LEAT_TEST_ENV "LEAT_ORACLE=${LEAT_ORACLE}" "LEAT_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
 	"LEAT=${PROJECT_BINARY_DIR}/leat" "LEAT_BUILD_DIR=${PROJECT_BINARY_DIR}"
-	"UBSAN_OPTIONS=print_stacktrace=1" "ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1"
-	"TSAN_OPTIONS=halt_on_error=1")
+	"UBSAN_OPTIONS=print_stacktrace=1"
+	# malloc of an absurd size returns NULL, as it does for users.
+	"ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1:allocator_may_return_null=1"
+	"TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1")
 set(LEAT_THREAD_TESTS "(^unit\\.engine\\.|^invariance\\.|\\.(pool|ring|queue|threads?)(_|$))")
 
 file(GLOB LEAT_SUPPORT_SOURCES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """At most 5 % of the code lines stand in a run of 8 or more lines that occurs twice.
 
-Counted for the product (src, include, cli, server) and the tests apart. Comments, includes, blank lines and lines of punctuation do
-not count; spaces are dropped and digits folded, so that a renumbered copy is a copy. -v lists the worst files."""
+Counted for the product (src, include, cli, server) and the tests apart. Comments, includes, blank lines and lines of
+punctuation do not count; spaces are dropped and digits folded, so that a renumbered copy is a copy. -v lists the worst
+files."""
 import collections
 import re
 import sys

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Only src/cpu/isa_*.c and src/cpu/amx_*.c may hold instructions beyond baseline x86-64, and isa_avx2.c no AVX-512.
 
-One such instruction elsewhere ends the program on an older CPU. Disassembles the objects of BUILD (first argument, ROOT/build if
-absent)."""
+One such instruction elsewhere ends the program on an older CPU. Disassembles the objects of BUILD (first argument,
+ROOT/build if absent)."""
 import platform
 import re
 import subprocess

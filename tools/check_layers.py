@@ -20,11 +20,11 @@ def read_table(gate):
 		folder = words[-1]
 		for dep in deps:
 			if dep not in allow:
-				gate.complain(f"tools/layers.txt:{n}: {folder} names {dep}, which is not listed above it")
+				gate.complain(f"layers.txt:{n}: {folder} names {dep}, which is not listed above it")
 			if dep in leaves:
-				gate.complain(f"tools/layers.txt:{n}: {folder} names {dep}, which is a leaf")
+				gate.complain(f"layers.txt:{n}: {folder} names {dep}, which is a leaf")
 		if folder in allow:
-			gate.complain(f"tools/layers.txt:{n}: {folder} is listed twice")
+			gate.complain(f"layers.txt:{n}: {folder} is listed twice")
 		allow[folder] = {folder, *deps}
 		if words[0] == "leaf":
 			leaves.add(folder)

@@ -11,8 +11,9 @@ from gate import Gate
 # Written so that none of them matches itself.
 LEAKS = {
 	"a path of one machine": r"/wor[k]/|/far[m]/|[.]librar[y]/|/hom[e]/\w|/Use[r]s/\w|/roo[t]/\w",
-	"a private address": r"\b1[0]\.\d+\.\d+\.\d+\b|\b192\.16[8]\.\d+\.\d+\b|\b172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+\b|\b169\.25[4]\.",
-	"a private host": r"(?:://|@)[\w.-]+\.(?:interna[l]|loca[l]|la[n]|cor[p])\b|\b[\w.-]+\.pk[g]\.dev\b|artifact-?registr[y]",
+	"a private address": r"\b(?:1[0]\.\d+|192\.16[8]|172\.(?:1[6-9]|2\d|3[01])|169\.25[4])\.\d+\.\d+\b",
+	"a private host": r"(?:://|@)[\w.-]+\.(?:interna[l]|loca[l]|la[n]|cor[p])\b|"
+		r"\b[\w.-]+\.pk[g]\.dev\b|artifact-?registr[y]",
 	"a tool that wrote it": r"subagen[t]|this sessio[n]|workplac[e]",
 	"a key": r"BEGIN [A-Z ]*PRIVAT[E] KEY|\bgh[p]_\w{20}|\bAKI[A][0-9A-Z]{12}",
 }
@@ -23,8 +24,8 @@ LARGEST = 4 << 20
 def tracked(root):
 	"""What git tracks or would (not ignored); everything but build folders where git does not answer."""
 	try:
-		out = subprocess.run(["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-			capture_output=True, check=True).stdout
+		command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+		out = subprocess.run(command, capture_output=True, check=True).stdout
 		names = [root / os.fsdecode(name) for name in out.split(b"\0") if name]
 	except (FileNotFoundError, subprocess.CalledProcessError):
 		names = [p for p in root.rglob("*") if not re.match(r"(build|\.git/)", p.relative_to(root).as_posix())]

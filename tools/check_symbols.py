@@ -12,7 +12,8 @@ from gate import Gate
 BANNED = set("""exit _exit _Exit abort quick_exit atexit on_exit system popen fork execve longjmp _longjmp siglongjmp
 	printf vprintf puts putchar perror __printf_chk __vprintf_chk stdout stderr
 	signal sigaction setlocale chdir setenv unsetenv putenv getenv secure_getenv
-	strcpy strcat sprintf vsprintf gets strtok atoi atol atoll atof __strcpy_chk __strcat_chk __sprintf_chk""".split())
+	strcpy strcat sprintf vsprintf gets strtok atoi atol atoll atof
+	__strcpy_chk __strcat_chk __sprintf_chk""".split())
 # The compiler's own: sanitizers and coverage.
 OURS = re.compile(r"^(leat_|__odr_asan|__asan_|__sanitizer_|asan\.|__start_|__stop_)")
 

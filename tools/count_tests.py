@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """count_tests.py RESULTS [REPORT.xml...] - the totals of ./dev test.
 
-RESULTS holds a line `passed|failed|skipped NAME` for each gate, build and fuzz target. Each REPORT is ctest's JUnit file; a
-program that reports single cases (cmocka) counts once per case, so that a skipped case inside a passing program is
-seen. Names what failed and what was skipped, ends with `N passed, N failed, N skipped`, exits 1 if anything failed."""
+RESULTS holds a line `passed|failed|skipped NAME` for each gate, build and fuzz target. Each REPORT is ctest's JUnit
+file; a program that reports single cases (cmocka) counts once per case, so that a skipped case inside a passing program
+is seen. Names what failed and what was skipped, ends with `N passed, N failed, N skipped`; exits 1 if anything failed or
+nothing passed."""
 import collections
 import pathlib
 import re
@@ -35,7 +36,8 @@ def main():
 	for report in sys.argv[2:]:
 		build = pathlib.Path(report).stem.removeprefix("test-")
 		tree = xml.etree.ElementTree.parse(report)
-		rows += [(verdict, f"{build}: {name}") for case in tree.iter("testcase") for verdict, name in cases_of(case)]
+		for case in tree.iter("testcase"):
+			rows += [(verdict, f"{build}: {name}") for verdict, name in cases_of(case)]
 	for verdict, name in rows:
 		counts[verdict] += 1
 		if verdict != "passed":

@@ -1,10 +1,10 @@
 #!/bin/sh
 # fresh-debian.sh FOLDER [COMMAND...] - proves that ./dev works as the first command on a bare Debian 12.
 #
-# Makes a root with debootstrap (minbase and git) in FOLDER/root, clones this repository into it (committed state only), copies
-# ../shared/oracle beside the clone if it is here, and runs in the root, from nothing each time:
+# Makes a root with debootstrap (minbase and git) in FOLDER/root, clones this repository into it (committed state only),
+# copies ../shared/oracle beside the clone if it is here, and runs in the root, from nothing each time:
 #   ./dev demo; ./dev test              or the commands given, each one word or quoted: 'dev test --long'
-# Prints the minutes of each. Packages come from where this machine's own apt gets them. Run as root; FOLDER needs about 3 GiB.
+# Prints the minutes of each. Packages come from where this machine's own apt gets them. Needs root and 3 GiB in FOLDER.
 set -eu
 [ $# -ge 1 ] || {
 	sed -n '2,7s/^# \{0,1\}//p' "$0" >&2

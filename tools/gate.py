@@ -1,7 +1,7 @@
 """What the gates share: the tree to look at, its files, C text without comments, and how a gate ends.
 
-Every gate takes `--root DIR` (this tree if absent), prints one line for each violation and one of summary, and exits 1 if there
-was a violation. A gate that cannot look says `skipped: why` and exits 0."""
+Every gate takes `--root DIR` (this tree if absent), prints one line for each violation and one of summary, and exits 1
+if there was a violation. A gate that cannot look says `skipped: why` and exits 0."""
 import argparse
 import pathlib
 import re

@@ -1,8 +1,8 @@
 #!/bin/sh
 # gen_list.sh KIND OUTPUT NAME... - writes one generated list into OUTPUT.
 #
-#   arch format sampler backend cmd   a C file: `const struct leat_KIND *const leat_KIND_list[]`, NULL-terminated, of the
-#                                     descriptors leat_KIND_NAME
+#   arch format sampler backend cmd   a C file: `const struct leat_KIND *const leat_KIND_list[]` of the descriptors
+#                                     leat_KIND_NAME, NULL-terminated
 #   quant-def                         X(NAME) a line
 #   quant-all                         #include "quant/NAME.h" a line
 #

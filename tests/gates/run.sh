@@ -8,17 +8,20 @@ trap 'rm -rf "$work"' EXIT
 tree=$work/repo/leat
 failures=0
 
+lines() { printf '%s\n' "$@"; }
+
 # A tree that every gate accepts.
 fresh_tree() {
 	rm -rf "$work/repo"
-	mkdir -p "$tree/src/base" "$tree/src/format" "$tree/src/cpu" "$tree/include/leat" "$tree/tools" "$tree/docs" "$tree/cli" \
-		"$tree/tests" "$work/repo/shared/design"
+	mkdir -p "$tree/src/base" "$tree/src/format" "$tree/src/cpu" "$tree/include/leat" "$tree/tools" "$tree/docs" \
+		"$tree/cli" "$tree/tests" "$work/repo/shared/design"
 	cp "$root/tools/layers.txt" "$tree/tools/"
 	printf '#include "base/one.h"\n\nint leat_one(void)\n{\n\treturn 1;\n}\n' >"$tree/src/base/one.c"
 	printf 'int leat_one(void);\n' >"$tree/src/base/one.h"
-	printf '| id | what |\n|---|---|\n| R1 | a thing |\n| N2 | another |\n' >"$work/repo/shared/design/REQUIREMENTS.md"
-	printf '| id | what | state | shown by |\n|---|---|---|---|\n| R1 | thing | done | `make it` |\n| N2 | other | not yet | |\n' \
-		>"$tree/docs/STATUS.md"
+	lines '| id | what |' '|---|---|' '| R1 | a thing |' '| N2 | another |' \
+		>"$work/repo/shared/design/REQUIREMENTS.md"
+	lines '| id | what | state | shown by |' '|---|---|---|---|' '| R1 | thing | done | `make it` |' \
+		'| N2 | other | not yet | |' >"$tree/docs/STATUS.md"
 }
 
 # Compiles the tree's library the way the build lays it out.
@@ -131,7 +134,9 @@ test_style() {
 	} >"$tree/src/base/big.c"
 	refuses style "leat_big() is 94 lines, limit 80"
 	fresh_tree
-	printf '/* strcpy(a, b) */\nvoid leat_f(char *a)\n{\n\tstrcpy(a, "x");\n\texit(1);\n\tfputs(a, stderr);\n}\n' >"$tree/src/base/f.c"
+	lines '/* strcpy(a, b) */' 'void leat_f(char *a)' '{' \
+		'	strcpy(a, "x");' '	exit(1);' '	fputs(a, stderr);' '}' \
+		>"$tree/src/base/f.c"
 	refuses style "f.c:4: strcpy() is banned"
 	refuses style "f.c:5: exit() is banned"
 	refuses style "f.c:6: the library does not use stderr"
@@ -151,7 +156,9 @@ test_symbols() {
 	build_tree
 	refuses symbols "global symbol two does not begin with leat_"
 	fresh_tree
-	printf '#include <stdio.h>\n#include <stdlib.h>\nvoid leat_p(int x)\n{\n\tprintf("%%d", x);\n\texit(x);\n}\n' >"$tree/src/base/p.c"
+	lines '#include <stdio.h>' '#include <stdlib.h>' 'void leat_p(int x)' '{' \
+		'	printf("%d", x);' '	exit(x);' '}' \
+		>"$tree/src/base/p.c"
 	build_tree
 	refuses symbols "p.c.o: uses printf"
 	refuses symbols "p.c.o: uses exit"
@@ -162,8 +169,8 @@ test_isa() {
 	fresh_tree
 	build_tree
 	passes isa
-	printf 'typedef float leat_v __attribute__((vector_size(BYTES)));\nvoid leat_f(leat_v *x);\nvoid leat_f(leat_v *x)\n{\n\t*x += *x;\n}\n' \
-		>"$tree/vector.c"
+	lines 'typedef float leat_v __attribute__((vector_size(BYTES)));' 'void leat_f(leat_v *x)' \
+		'{' '	*x += *x;' '}' >"$tree/vector.c"
 	to=$tree/build/CMakeFiles/libleat.dir/src/cpu
 	mkdir -p "$to"
 	cc -O1 -mavx2 -DBYTES=32 -c "$tree/vector.c" -o "$to/isa_avx2.c.o"
@@ -211,7 +218,40 @@ test_status() {
 	gate status | grep -q "^skipped: " || refuses status "skipped without the requirements"
 }
 
-for test in layers dup style symbols isa leaks status; do
+# counts WHAT REPORT WANTED: what tools/count_tests.py makes of one ctest report, and whether it is content.
+counts() {
+	lines '<testsuite>' "$2" '</testsuite>' >"$work/test-x.xml"
+	: >"$work/results"
+	said=$(python3 "$root/tools/count_tests.py" "$work/results" "$work/test-x.xml") && rc=0 || rc=$?
+	if [ "$(printf '%s\n' "$said" | tail -n 1), exit $rc" = "$3" ]; then
+		echo "ok: totals of $1"
+	else
+		echo "FAILED: totals of $1: wanted '$3', got '$said', exit $rc"
+		failures=$((failures + 1))
+	fi
+}
+
+# The totals that ./dev test ends with: a skipped case in a passing program is seen, and so is a program that dies.
+test_totals() {
+	ran='<testcase name="a" status="run"><system-out>'
+	fell='<testcase name="a" status="fail"><failure/><system-out>'
+	end='</system-out></testcase>'
+	one='[       OK ] one'
+	counts "a program with a skipped case" "$ran$one
+[  SKIPPED ] two$end" "1 passed, 0 failed, 1 skipped, exit 0"
+	counts "a program without cases" "${ran}all well$end" "1 passed, 0 failed, 0 skipped, exit 0"
+	counts "a program with a failed case" "$fell$one
+[  FAILED  ] two
+[  FAILED  ] 1 test(s), listed below:
+[  FAILED  ] two$end" "1 passed, 1 failed, 0 skipped, exit 1"
+	counts "a program that died between cases" "$fell$one$end" "1 passed, 1 failed, 0 skipped, exit 1"
+	counts "a skipped script" '<testcase name="a" status="notrun"><skipped/></testcase>' \
+		"0 passed, 0 failed, 1 skipped, exit 1"
+	counts "a program that was not built" '<testcase name="a" status="fail"><failure/></testcase>' \
+		"0 passed, 1 failed, 0 skipped, exit 1"
+}
+
+for test in layers dup style symbols isa leaks status totals; do
 	"test_$test"
 done
 
