@@ -3,8 +3,8 @@
 
 RESULTS holds a line `passed|failed|skipped NAME` for each gate, build and fuzz target. Each REPORT is ctest's JUnit
 file; a program that reports single cases (cmocka) counts once per case, so that a skipped case inside a passing program
-is seen. Names what failed and what was skipped, ends with `N passed, N failed, N skipped`; exits 1 if anything failed or
-nothing passed."""
+is seen. Names what failed and what was skipped, ends with `N passed, N failed, N skipped`; exits 1 if anything
+failed or nothing passed."""
 import collections
 import pathlib
 import re
