@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/meminfo.h"
+#include "base/pool.h"
 #include "plan/opts.h"
 
 enum {
@@ -147,7 +148,7 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 		leat_engine_close(e);
 		return st;
 	}
-	e->n_threads = p->n_threads;
+	e->n_threads = p->n_threads ? p->n_threads : leat_cpu_count();
 	*ret = e;
 	return LEAT_OK;
 }

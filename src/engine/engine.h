@@ -41,6 +41,9 @@ struct leat_feed {
 	const int32_t *tokens; /* usable ids */
 	int n_tokens;          /* >= 1 */
 	enum leat_want want;
+	/* Recurrent models: the state after token `row` of this feed is copied into `cell`; rows ascending. */
+	const struct leat_checkpoint *checkpoint;
+	int n_checkpoints;
 };
 
 enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret,

@@ -40,6 +40,9 @@ static void add_rows(struct leat_step *s, const struct leat_feed *f, int seq)
 		if (f->want == LEAT_WANT_ALL || (f->want == LEAT_WANT_LAST && i == f->n_tokens - 1))
 			s->out_row[s->n_outputs++] = first + i;
 	}
+	for (int i = 0; i < f->n_checkpoints; i++)
+		s->checkpoint[s->n_checkpoints++] =
+			(struct leat_checkpoint){ first + f->checkpoint[i].row, f->checkpoint[i].cell };
 	s->n_tokens += f->n_tokens;
 }
 
@@ -47,7 +50,8 @@ static enum leat_status admit(struct leat_engine *e, const struct leat_feed *f, 
 {
 	int64_t end = f->seq->n_past + f->n_tokens;
 	int n_out = f->want == LEAT_WANT_ALL ? f->n_tokens : f->want == LEAT_WANT_LAST;
-	if (f->n_tokens < 1 || f->n_tokens > e->n_batch - n_rows || n_out > e->step.cap_outputs - e->step.n_outputs)
+	if (f->n_tokens < 1 || f->n_tokens > e->n_batch - n_rows || n_out > e->step.cap_outputs - e->step.n_outputs ||
+	    f->n_checkpoints > e->step.cap_checkpoints - e->step.n_checkpoints)
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "%d tokens do not fit a step of %d", f->n_tokens, e->n_batch);
 	for (int i = 0; i < f->n_tokens; i++)
 		if (f->tokens[i] < 0 || f->tokens[i] >= e->model->w.table->rows)

@@ -1,0 +1,226 @@
+/* test_logits.c - logits of tiny models against independent references: bounds of NUMERICS.md section 2, for chunks of 1, 7,
+ * 32 and all tokens, one and two threads; with --deterministic the bits are equal among all of those. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "leat/leat.h"
+#include "support/oracle.h"
+
+struct sink {
+	float *logits;
+	size_t n_rows;
+};
+
+static int keep(void *user, size_t index, const float *logits, int32_t n_rows)
+{
+	struct sink *s = user;
+	memcpy(s->logits + index * (size_t)n_rows, logits, (size_t)n_rows * sizeof *logits);
+	return 0;
+}
+
+struct reference {
+	struct leat_model *model;
+	int32_t *tokens;
+	float *want;
+	size_t n_tokens, n_vocab;
+	double std;
+};
+
+static struct reference open_reference(const char *model, const char *json, const char *logits)
+{
+	struct reference r = { 0 };
+	struct leat_error err;
+	size_t n;
+	r.tokens = read_json_ints(json, "tokens", &r.n_tokens);
+	assert_non_null(r.tokens);
+	r.want = read_floats(logits, &n);
+	assert_non_null(r.want);
+	if (leat_model_open(model, NULL, &r.model, &err))
+		fail_msg("%s", err.message);
+	struct leat_model_info info = { .struct_size = sizeof info };
+	leat_model_get_info(r.model, &info);
+	r.n_vocab = (size_t)info.n_rows;
+	if (n < r.n_tokens * r.n_vocab)
+		r.n_tokens = n / r.n_vocab; /* references may stop before the text does */
+	assert_true(r.n_tokens >= 16);
+	r.std = standard_deviation(r.want, r.n_tokens * r.n_vocab);
+	return r;
+}
+
+static void close_reference(struct reference *r)
+{
+	leat_model_unref(r->model);
+	free(r->tokens);
+	free(r->want);
+}
+
+static void run(const struct reference *r, const struct leat_engine_params *p, int chunk, float *got)
+{
+	struct leat_engine *e;
+	struct leat_error err;
+	struct sink s = { got, r->n_vocab };
+	if (leat_engine_create(r->model, p, &e, &err))
+		fail_msg("%s", err.message);
+	if (leat_engine_logits(e, r->tokens, r->n_tokens, chunk, keep, &s, &err))
+		fail_msg("%s", err.message);
+	leat_engine_unref(e);
+}
+
+static double worst(const struct reference *r, const float *got)
+{
+	double e = 0;
+	for (size_t i = 0; i < r->n_tokens * r->n_vocab; i++) {
+		double d = fabs((double)got[i] - (double)r->want[i]);
+		if (!(d <= e)) /* a NaN counts */
+			e = d;
+	}
+	return e;
+}
+
+static const int chunks[] = { 1, 7, 32, 0 };
+enum { N_CHUNKS = sizeof chunks / sizeof *chunks };
+
+/* bound is on e, or absolute if `absolute`. */
+static void check(const char *name, struct reference *r, int mode, const char *kv, double bound, int absolute)
+{
+	size_t bytes = r->n_tokens * r->n_vocab * sizeof(float);
+	float *got = malloc(bytes), *first = malloc(bytes);
+	double e = 0;
+	assert_true(got && first);
+	for (int threads = 1; threads <= 2; threads++)
+		for (int c = 0; c < N_CHUNKS; c++) {
+			struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
+			p.n_threads = threads;
+			p.mode = mode;
+			p.kv_type = kv;
+			memset(got, 0xff, bytes);
+			run(r, &p, chunks[c], got);
+			double w = worst(r, got) / (absolute ? 1.0 : r->std);
+			e = w <= e ? e : w;
+			if (threads == 1 && c == 0)
+				memcpy(first, got, bytes);
+			else if (mode == LEAT_MODE_DETERMINISTIC && memcmp(first, got, bytes))
+				fail_msg("%s: --deterministic differs at chunk %d with %d threads", name, chunks[c], threads);
+		}
+	printf("%-28s mode %d, cache %s: worst %.3g%s, bound %.3g\n", name, mode, kv ? kv : "f16", e,
+	       absolute ? " absolute" : " std", bound);
+	free(got);
+	free(first);
+	if (!(e <= bound))
+		fail_msg("%s: error %g exceeds %g", name, e, bound);
+}
+
+static void check_modes(const char *name, struct reference *r, double bound, int absolute)
+{
+	check(name, r, LEAT_MODE_DEFAULT, NULL, bound, absolute);
+	check(name, r, LEAT_MODE_DETERMINISTIC, NULL, bound, absolute);
+	close_reference(r);
+}
+
+static void rwkv(const char *folder, double bound, int absolute)
+{
+	char model[256], json[256], logits[256];
+	snprintf(model, sizeof model, "%s/model.gguf", folder);
+	snprintf(json, sizeof json, "%s/expected.json", folder);
+	snprintf(logits, sizeof logits, "%s/logits.f32", folder);
+	if (!oracle_path(model))
+		skip();
+	char *m = strdup(oracle_path(model)), *j = strdup(oracle_path(json));
+	struct reference r = open_reference(m, j, oracle_path(logits));
+	free(m);
+	free(j);
+	check_modes(folder, &r, bound, absolute);
+}
+
+static void test_rwkv7_4h(void **state)
+{
+	(void)state;
+	rwkv("rwkv7-4h", 1e-3, 0);
+}
+
+static void test_rwkv7_trained(void **state)
+{
+	(void)state;
+	rwkv("rwkv/rwkv-7v0-834K", 1e-4, 1);
+}
+
+static void hf(const char *name)
+{
+	char path[256], json[256];
+	snprintf(path, sizeof path, "hf/%s.tar.gz", name);
+	if (!oracle_path(path))
+		skip();
+	snprintf(json, sizeof json, "%s/expected.json", name);
+	char *j = strdup(oracle_untar(path, json));
+	snprintf(json, sizeof json, "%s/logits.npy", name);
+	char *l = strdup(oracle_untar(path, json));
+	snprintf(path, sizeof path, "hf-gguf/%s.gguf", name);
+	struct reference r = open_reference(oracle_path(path), j, l);
+	check(name, &r, LEAT_MODE_DEFAULT, "f32", 1e-3, 0);
+	check(name, &r, LEAT_MODE_REFERENCE, "f32", 1e-3, 0);
+	check_modes(name, &r, 5e-3, 0);
+	free(j);
+	free(l);
+}
+
+static void test_qwen2_tied(void **state)
+{
+	(void)state;
+	hf("qwen2-tied");
+}
+
+static void test_qwen2_untied(void **state)
+{
+	(void)state;
+	hf("qwen2-untied");
+}
+
+static void quant(const char *type, double bound)
+{
+	char model[64], logits[64];
+	snprintf(model, sizeof model, "quant/%s.gguf", type);
+	snprintf(logits, sizeof logits, "quant/%s.f32", type);
+	if (!oracle_path(model))
+		skip();
+	char *m = strdup(oracle_path(model)), *j = strdup(oracle_path("quant/expected.json"));
+	struct reference r = open_reference(m, j, oracle_path(logits));
+	free(m);
+	free(j);
+	check(model, &r, LEAT_MODE_REFERENCE, NULL, 1e-3, 0);
+	check_modes(model, &r, bound, 0);
+}
+
+static void test_quant_f16(void **state)
+{
+	(void)state;
+	quant("f16", 3e-2);
+}
+
+static void test_quant_bf16(void **state)
+{
+	(void)state;
+	quant("bf16", 3e-2);
+}
+
+static void test_quant_q8_0(void **state)
+{
+	(void)state;
+	quant("q8_0", 5e-2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rwkv7_4h),      cmocka_unit_test(test_rwkv7_trained),
+		cmocka_unit_test(test_qwen2_tied),    cmocka_unit_test(test_qwen2_untied),
+		cmocka_unit_test(test_quant_f16),     cmocka_unit_test(test_quant_bf16),
+		cmocka_unit_test(test_quant_q8_0),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
