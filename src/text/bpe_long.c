@@ -1,0 +1,229 @@
+/* Long pieces (a megabyte of one letter is one piece): every pair that may merge hangs in the list of its merge, and a
+ * bit tree over the merges finds the lowest one that has any. Each merge touches two neighbours, so the whole costs
+ * O(n) list operations plus sorting the lists that did not grow from left to right. */
+#include "text/bpe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE UINT32_MAX
+
+enum { LEVELS = 4, BINS = 32 };
+
+/* The token that starts at this byte of the piece, and the pair that it forms with the next one. */
+struct symbol {
+	uint32_t next, prev;   /* tokens */
+	int32_t id;
+	uint32_t rank;         /* of the pair, or LEAT_NO_MERGE */
+	uint32_t after, before; /* in the list of that rank */
+};
+
+struct list {
+	uint32_t head, tail;   /* place + 1; 0: empty */
+	uint32_t unsorted;
+};
+
+struct leat_bpe_long {
+	const struct leat_bpe *b;
+	struct symbol *sym;
+	size_t cap;
+	struct list *list;      /* [n_merges] */
+	uint64_t *bits[LEVELS]; /* bit i of level l: something below it is not empty */
+	uint64_t *all_bits;
+};
+
+void leat_bpe_long_destroy(struct leat_bpe_long *w)
+{
+	if (!w)
+		return;
+	free(w->sym);
+	free(w->list);
+	free(w->all_bits);
+	free(w);
+}
+
+static struct leat_bpe_long *create(const struct leat_bpe *b)
+{
+	struct leat_bpe_long *w = calloc(1, sizeof(*w));
+	size_t words[LEVELS], total = 0, n = b->n_merges;
+	if (!w)
+		return NULL;
+	for (int l = 0; l < LEVELS; l++)
+		total += words[l] = n = n / 64 + 1;
+	w->b = b;
+	w->list = calloc((size_t)b->n_merges + 1, sizeof(*w->list));
+	w->all_bits = calloc(total, sizeof(*w->all_bits));
+	if (!w->list || !w->all_bits) {
+		leat_bpe_long_destroy(w);
+		return NULL;
+	}
+	w->bits[0] = w->all_bits;
+	for (int l = 1; l < LEVELS; l++)
+		w->bits[l] = w->bits[l - 1] + words[l - 1];
+	return w;
+}
+
+static void set_bit(struct leat_bpe_long *w, uint32_t i)
+{
+	for (int l = 0; l < LEVELS; l++, i >>= 6)
+		w->bits[l][i >> 6] |= (uint64_t)1 << (i & 63);
+}
+
+static void clear_bit(struct leat_bpe_long *w, uint32_t i)
+{
+	for (int l = 0; l < LEVELS; l++, i >>= 6) {
+		w->bits[l][i >> 6] &= ~((uint64_t)1 << (i & 63));
+		if (w->bits[l][i >> 6])
+			return;
+	}
+}
+
+/* The lowest merge with a pair, or NONE. LEAT_MAX_MERGES < 64^LEVELS, so the top level is one word. */
+static uint32_t lowest(const struct leat_bpe_long *w)
+{
+	uint32_t i = 0;
+	if (w->bits[LEVELS - 1][0] == 0)
+		return NONE;
+	for (int l = LEVELS - 1; l >= 0; l--)
+		i = i << 6 | (uint32_t)__builtin_ctzll(w->bits[l][i]);
+	return i;
+}
+
+static void link_pair(struct leat_bpe_long *w, uint32_t p, uint32_t rank)
+{
+	struct symbol *s = &w->sym[p];
+	s->rank = rank;
+	if (rank == LEAT_NO_MERGE)
+		return;
+	struct list *list = &w->list[rank];
+	s->after = NONE;
+	s->before = list->tail ? list->tail - 1 : NONE;
+	if (list->tail) {
+		w->sym[list->tail - 1].after = p;
+		list->unsorted |= list->tail - 1 > p;
+	} else {
+		list->head = p + 1;
+		list->unsorted = 0;
+		set_bit(w, rank);
+	}
+	list->tail = p + 1;
+}
+
+static void unlink_pair(struct leat_bpe_long *w, uint32_t p)
+{
+	struct symbol *s = &w->sym[p];
+	if (s->rank == LEAT_NO_MERGE)
+		return;
+	struct list *list = &w->list[s->rank];
+	if (s->before == NONE)
+		list->head = s->after + 1; /* NONE + 1 is 0: empty */
+	else
+		w->sym[s->before].after = s->after;
+	if (s->after == NONE)
+		list->tail = s->before + 1;
+	else
+		w->sym[s->after].before = s->before;
+	if (list->head == 0)
+		clear_bit(w, s->rank);
+	s->rank = LEAT_NO_MERGE;
+}
+
+/* Joins two ascending chains (linked by `after`). */
+static uint32_t join(struct symbol *sym, uint32_t a, uint32_t b)
+{
+	uint32_t head, *to = &head;
+	while (a != NONE && b != NONE) {
+		uint32_t *from = a < b ? &a : &b;
+		*to = *from;
+		to = &sym[*from].after;
+		*from = *to;
+	}
+	*to = a != NONE ? a : b;
+	return head;
+}
+
+/* Natural merge sort: ascending runs are joined like the digits of a binary counter. */
+static void sort_list(struct leat_bpe_long *w, struct list *list)
+{
+	struct symbol *sym = w->sym;
+	uint32_t bin[BINS], rest = list->head - 1, run = NONE;
+	for (int i = 0; i < BINS; i++)
+		bin[i] = NONE;
+	while (rest != NONE) {
+		uint32_t last = run = rest;
+		while (sym[last].after != NONE && sym[last].after > last)
+			last = sym[last].after;
+		rest = sym[last].after;
+		sym[last].after = NONE;
+		int i = 0;
+		for (; i < BINS - 1 && bin[i] != NONE; i++) {
+			run = join(sym, bin[i], run);
+			bin[i] = NONE;
+		}
+		bin[i] = join(sym, bin[i], run);
+	}
+	run = NONE;
+	for (int i = 0; i < BINS; i++)
+		run = join(sym, bin[i], run);
+	list->head = run + 1;
+	for (uint32_t before = NONE; run != NONE; before = run, run = sym[run].after) {
+		sym[run].before = before;
+		list->tail = run + 1;
+	}
+	list->unsorted = 0;
+}
+
+/* The pair at p becomes one token. */
+static void merge_at(struct leat_bpe_long *w, uint32_t p)
+{
+	struct symbol *sym = w->sym, *s = &sym[p];
+	uint32_t q = s->next, rank = s->rank, before = s->prev;
+	unlink_pair(w, p);
+	unlink_pair(w, q);
+	s->id = w->b->result[rank];
+	s->next = sym[q].next;
+	if (s->next != NONE) {
+		sym[s->next].prev = p;
+		link_pair(w, p, leat_bpe_rank(w->b, s->id, sym[s->next].id));
+	}
+	if (before != NONE) {
+		unlink_pair(w, before);
+		link_pair(w, before, leat_bpe_rank(w->b, sym[before].id, s->id));
+	}
+}
+
+static void fill(struct leat_bpe_long *w, const unsigned char *text, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		w->sym[i] = (struct symbol){i + 1 < n ? i + 1 : NONE, i ? i - 1 : NONE, w->b->byte_id[text[i]],
+					    LEAT_NO_MERGE, NONE, NONE};
+	for (uint32_t i = 0; i + 1 < n; i++)
+		link_pair(w, i, w->b->byte_pair[text[i] << 8 | text[i + 1]]);
+}
+
+enum leat_status leat_bpe_long_encode(const struct leat_bpe *b, struct leat_bpe_long **work, const unsigned char *text,
+				      size_t n, struct leat_ids *out, struct leat_error *err)
+{
+	struct leat_bpe_long *w = *work ? *work : create(b);
+	*work = w;
+	if (w && n > w->cap) {
+		free(w->sym);
+		w->sym = malloc(n * sizeof(*w->sym));
+		w->cap = w->sym ? n : 0;
+	}
+	if (!w || !w->sym)
+		return leat_fail(err, LEAT_E_NOMEM, NULL, LEAT_NO_OFFSET, "no memory for a word of %zu bytes", n);
+	fill(w, text, (uint32_t)n);
+	for (uint32_t rank; (rank = lowest(w)) != NONE;) {
+		if (w->list[rank].unsorted)
+			sort_list(w, &w->list[rank]);
+		merge_at(w, w->list[rank].head - 1);
+	}
+	size_t tokens = 0;
+	for (uint32_t p = 0; p != NONE; p = w->sym[p].next)
+		tokens++;
+	LEAT_TRY(leat_ids_reserve(out, tokens, err));
+	for (uint32_t p = 0; p != NONE; p = w->sym[p].next)
+		out->id[out->n++] = w->sym[p].id;
+	return LEAT_OK;
+}

@@ -1,0 +1,87 @@
+/* vocab.h - the inside of a tokenizer: the token table and what its two kinds share. Private to src/text. */
+#ifndef LEAT_TEXT_VOCAB_H
+#define LEAT_TEXT_VOCAB_H
+
+#include "base/arena.h"
+#include "text/matcher.h"
+#include "text/pretok.h"
+#include "text/tokenizer.h"
+
+struct leat_bpe;
+
+enum leat_vocab_kind_id { LEAT_VOCAB_BPE, LEAT_VOCAB_RWKV };
+
+/* What a vocabulary is built from. Tokens are as written in a GGUF file (GPT-2 byte alphabet, RWKV escapes) unless
+ * `raw` says that they are bytes. `where` names the source in messages: keys of the metadata. */
+struct leat_vocab_spec {
+	enum leat_vocab_kind_id kind;
+	int raw;
+	const struct leat_str *tokens;
+	size_t n_tokens;
+	const unsigned char *kinds;  /* [n_tokens] enum leat_token_kind, NULL: all normal */
+	const struct leat_str *merges;
+	size_t n_merges;
+	const struct leat_pretok *pretok;
+	int bos, eos;                /* -1: none */
+	int add_bos, add_eos;
+	int ends[8];                 /* further ids that end a text */
+	int n_ends;
+};
+
+struct leat_vocab {
+	struct leat_arena arena;     /* holds all that follows, and the vocabulary's own parts */
+	enum leat_vocab_kind_id kind;
+	int n_tokens;                /* rows of the token table */
+	int size;                    /* usable ids */
+	int bos, eos, add_bos, add_eos;
+	unsigned char *blob;         /* bytes of all tokens, one after the other */
+	uint32_t *offset;            /* [n_tokens + 1] into blob */
+	unsigned char *token_kind;   /* [n_tokens] */
+	unsigned char *is_end;       /* [n_tokens] */
+	uint32_t *slot;              /* hash of bytes -> id + 1, open addressing */
+	uint64_t slot_mask, seed;
+	const struct leat_pretok *pretok;
+	struct leat_bpe *bpe;
+	struct leat_matcher special; /* out[0]: user tokens, out[1]: control tokens too */
+	struct leat_matcher words;   /* rwkv: every normal token */
+};
+
+/* Ids under construction; grows by doubling. */
+struct leat_ids {
+	int32_t *id;
+	size_t n, cap;
+};
+enum leat_status leat_ids_reserve(struct leat_ids *v, size_t more, struct leat_error *err);
+
+/* Builds a vocabulary; nothing of the spec is kept. Errors as leat_vocab_from_file. */
+enum leat_status leat_vocab_build(const struct leat_vocab_spec *spec, struct leat_vocab **ret, struct leat_error *err);
+
+/* The bytes of any token, whatever its kind. */
+static inline const unsigned char *leat_vocab_text(const struct leat_vocab *v, size_t id, size_t *ret_n)
+{
+	*ret_n = v->offset[id + 1] - v->offset[id];
+	return v->blob + v->offset[id];
+}
+
+/* bpe.c */
+enum leat_status leat_bpe_build(struct leat_vocab *v, const struct leat_vocab_spec *spec, struct leat_error *err);
+/* Appends the ids of a text without special tokens. */
+enum leat_status leat_bpe_encode(const struct leat_vocab *v, const unsigned char *text, size_t n, struct leat_ids *out,
+				 struct leat_error *err);
+/* Bytes of a token written in the GPT-2 byte alphabet into dst[n]; a text outside that alphabet stays as it is. Returns
+ * the length. */
+size_t leat_bpe_decode_alphabet(const unsigned char *src, size_t n, unsigned char *dst);
+
+/* rwkv_trie.c */
+enum leat_status leat_rwkv_build(struct leat_vocab *v, struct leat_error *err);
+enum leat_status leat_rwkv_encode(const struct leat_vocab *v, const unsigned char *text, size_t n, struct leat_ids *out,
+				  struct leat_error *err);
+
+/* literal.c: the inside of a Python string literal. In a literal of bytes \xNN is a byte; in one of str it is a code
+ * point, written as UTF-8. */
+enum leat_literal { LEAT_LITERAL_STR, LEAT_LITERAL_BYTES };
+/* Writes at most n bytes to dst. 0 on success; else what is wrong with it, for a message. */
+const char *leat_literal_decode(enum leat_literal kind, const unsigned char *src, size_t n, unsigned char *dst,
+				size_t *ret_n);
+
+#endif
