@@ -17,16 +17,20 @@ head_line() {
 }
 
 descriptors() {
+	struct=leat_$kind
+	if [ "$kind" = sampler ]; then
+		struct=leat_sampler_stage # leat_sampler itself is the chain
+	fi
 	head_line
 	echo "#include <stddef.h>"
 	echo
-	echo "struct leat_$kind;"
+	echo "struct $struct;"
 	for name; do
-		echo "extern const struct leat_$kind leat_${kind}_$name;"
+		echo "extern const struct $struct leat_${kind}_$name;"
 	done
-	echo "extern const struct leat_$kind *const leat_${kind}_list[];"
+	echo "extern const struct $struct *const leat_${kind}_list[];"
 	echo
-	echo "const struct leat_$kind *const leat_${kind}_list[] = {"
+	echo "const struct $struct *const leat_${kind}_list[] = {"
 	for name; do
 		echo "	&leat_${kind}_$name,"
 	done
