@@ -17,7 +17,7 @@ enum leat_status leat_read_bytes(struct leat_cursor *c, uint64_t n, const char *
 /* Little-endian whatever the machine. */
 static enum leat_status read_le(struct leat_cursor *c, int n, const char *what, uint64_t *ret, struct leat_error *err)
 {
-	const unsigned char *p;
+	const unsigned char *p = NULL;
 	LEAT_TRY(leat_read_bytes(c, (uint64_t)n, what, &p, err));
 	uint64_t v = 0;
 	for (int i = n - 1; i >= 0; i--)

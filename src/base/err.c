@@ -10,8 +10,8 @@
 const char *leat_status_text(int32_t status)
 {
 	switch (status) {
-#define X(name, value, text) \
-	case (value):        \
+#define X(name, value, text)                                                                                           \
+	case (value):                                                                                                  \
 		return (text);
 		LEAT_STATUS_MAP(X)
 #undef X
@@ -172,6 +172,8 @@ void leat_err_prefix(struct leat_error *err, const char *prefix)
 	char text[2 * sizeof e.message];
 	/* Half of the room at most: what was found matters more than a long name. */
 	size_t n = leat_escape(text, sizeof e.message / 2, prefix, strlen(prefix));
+	if (!strncmp(e.message, text, n) && e.message[n] == ':')
+		return;
 	n += (size_t)snprintf(text + n, sizeof text - n, ": %s", e.message);
 	leat_escape(e.message, sizeof e.message, text, n);
 	store(err, &e);

@@ -36,7 +36,8 @@ enum leat_status leat_vfail(struct leat_error *err, enum leat_status status, con
 /* Replaces the default code word of an error that was just filled. */
 void leat_err_code(struct leat_error *err, const char *code);
 
-/* Puts "PREFIX: " before the message of a failed call (for example the file's name), sanitised likewise. */
+/* Puts "PREFIX: " before the message of a failed call (for example the file's name), sanitised likewise, cut to
+ * half of the message; a message that begins with it already stays as it is. */
 void leat_err_prefix(struct leat_error *err, const char *prefix);
 
 /* Writes `n` input bytes into dst (cap bytes, NUL-terminated) as one printable line: valid UTF-8 stays, everything else

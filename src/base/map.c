@@ -74,15 +74,16 @@ static enum leat_status map_fd(struct leat_map *m, const char *path, struct leat
 	m->size = (uint64_t)st.st_size;
 	void *p = m->size > PTRDIFF_MAX ? MAP_FAILED : mmap(NULL, (size_t)m->size, PROT_READ, MAP_SHARED, m->fd, 0);
 	if (p == MAP_FAILED)
-		return leat_fail(err, LEAT_E_IO, "path", LEAT_NO_OFFSET, "%s: %llu bytes cannot be mapped: %s (errno %d)",
-				 name, (unsigned long long)m->size, errno_text(errno), errno);
+		return leat_fail(err, LEAT_E_IO, "path", LEAT_NO_OFFSET,
+				 "%s: %llu bytes cannot be mapped: %s (errno %d)", name, (unsigned long long)m->size,
+				 errno_text(errno), errno);
 	m->data = p;
 	return LEAT_OK;
 }
 
 enum leat_status leat_map_open(struct leat_map *ret, const char *path, struct leat_error *err)
 {
-	struct leat_map m = { NULL, 0, -1 };
+	struct leat_map m = {NULL, 0, -1};
 	m.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (m.fd < 0)
 		return open_failed(path, errno, err);
@@ -109,7 +110,8 @@ enum leat_status leat_map_check(const struct leat_map *m, struct leat_error *err
 	if (m->fd <= 0)
 		return LEAT_OK;
 	if (fstat(m->fd, &st) != 0)
-		return leat_fail(err, LEAT_E_IO, "file", LEAT_NO_OFFSET, "fstat: %s (errno %d)", errno_text(errno), errno);
+		return leat_fail(err, LEAT_E_IO, "file", LEAT_NO_OFFSET, "fstat: %s (errno %d)", errno_text(errno),
+				 errno);
 	if ((uint64_t)st.st_size != m->size)
 		return leat_fail(err, LEAT_E_IO, "file", LEAT_NO_OFFSET,
 				 "the file changed while it was read: found %llu bytes, wanted the %llu it had before",
@@ -128,7 +130,7 @@ void leat_map_will_need(const struct leat_map *m, uint64_t offset, uint64_t byte
 	union {
 		const unsigned char *r;
 		void *w;
-	} at = { m->data + start }; /* madvise takes no const and changes nothing */
+	} at = {m->data + start}; /* madvise takes no const and changes nothing */
 	(void)madvise(at.w, (size_t)bytes, MADV_WILLNEED);
 }
 
@@ -138,7 +140,7 @@ void leat_map_close(struct leat_map *m)
 		union {
 			const unsigned char *r;
 			void *w;
-		} at = { m->data };
+		} at = {m->data};
 		if (m->data)
 			munmap(at.w, (size_t)m->size);
 		close(m->fd);

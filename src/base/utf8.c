@@ -3,7 +3,7 @@
 
 int leat_utf8_next(const unsigned char *s, size_t n, uint32_t *ret)
 {
-	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
+	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
 	if (n == 0)
 		return 0;
 	if (s[0] < 0x80) {

@@ -11,7 +11,8 @@
 #include "base/err.h"
 #include "base/map.h"
 
-enum { LEAT_MAX_DIMS = 4, LEAT_MAX_KEYS = 65536, LEAT_MAX_TENSORS = 65536, LEAT_MAX_NAME_BYTES = 65535 };
+enum { LEAT_MAX_DIMS = 4, LEAT_MAX_KEYS = 65536, LEAT_MAX_TENSORS = 65536, LEAT_MAX_NAME_BYTES = 65535,
+	LEAT_MAX_TENSOR_NAME_BYTES = 64, LEAT_MAX_STRINGS = 1 << 24 };
 
 /* Numbered as in GGUF (the GGUF specification, "gguf_metadata_value_type"). */
 enum leat_meta_type {
@@ -64,8 +65,11 @@ struct leat_file {
 	uint64_t n_meta, n_tensors;
 	struct leat_meta *meta;       /* in file order */
 	struct leat_tensor *tensor;   /* in file order */
-	uint32_t *meta_hash, *tensor_hash; /* open addressing, index + 1, 0 = empty; private to file.c */
+	uint32_t *meta_hash, *tensor_hash; /* open addressing, index + 1, 0 = empty; private to index.c */
 	uint64_t meta_mask, tensor_mask;
+	uint64_t hash_key[2];         /* random: nobody can write a file whose names collide */
+	uint64_t gap_bytes;           /* between tensors, beyond what alignment asks for: harmless, but odd */
+	uint64_t tail_bytes;          /* after the last tensor */
 };
 
 /* One container format: a file src/format/fmt_NAME.c exports `const struct leat_format leat_format_NAME`. */
@@ -77,6 +81,9 @@ struct leat_format {
 	enum leat_status (*parse)(struct leat_file *f, struct leat_error *err);
 };
 extern const struct leat_format *const leat_format_list[]; /* generated, NULL at the end */
+
+/* Short form of an input string for messages, into buf; returned. Names that are too long end in "...". */
+const char *leat_str_show(struct leat_str s, char buf[96]);
 
 /* Opens, recognises and parses `path`. Errors: E_NOTFOUND, E_ARG (no regular file), E_IO, E_FORMAT, E_UNSUPPORTED (right
  * file, unknown type or version; legacy containers are named), E_LIMIT, E_NOMEM. */
@@ -119,6 +126,12 @@ float leat_meta_float_at(const struct leat_meta *m, uint64_t i);
 
 /* For readers: builds the hash indexes and refuses duplicate names (E_FORMAT); call at the end of parse. */
 enum leat_status leat_file_index(struct leat_file *f, struct leat_error *err);
+
+/* "u32", "[string]" ...: the type of a value, for messages and listings. */
+const char *leat_meta_type_name(int type);
+
+/* Bytes of a scalar in a file; 0 for strings, arrays and what is no type. */
+size_t leat_meta_type_bytes(int type);
 
 /* A metadata value as one printable line (arrays shortened) into dst. */
 void leat_meta_print(const struct leat_meta *m, char *dst, size_t cap);
