@@ -1,0 +1,127 @@
+/* cli.h - what the subcommands share: options, output, errors. */
+#ifndef LEAT_CLI_CLI_H
+#define LEAT_CLI_CLI_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "leat/leat.h"
+
+/* Exit codes of INTERFACES: sysexits.h numbers, 1 for a negative verdict, 128+n for signals. */
+enum {
+	EXIT_VERDICT = 1, EXIT_USAGE = 2, EXIT_DATA = 65, EXIT_NOINPUT = 66, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70,
+	EXIT_IOERR = 74, EXIT_TEMPFAIL = 75, EXIT_SIGINT = 130, EXIT_SIGPIPE = 141
+};
+
+enum {
+	C_RUN = 1 << 0, C_INSPECT = 1 << 1, C_TOKENIZE = 1 << 2, C_LOGITS = 1 << 3, C_BENCH = 1 << 4, C_SYNTH = 1 << 5,
+	C_DOCTOR = 1 << 6, C_ALL = (1 << 7) - 1
+};
+
+enum cli_option {
+#define X(id, name, short_name, type, range, dflt, env, commands, metavar, help) OPT_##id,
+#include "options.def"
+#undef X
+	N_OPTIONS
+};
+
+enum cli_source { CLI_DEFAULT, CLI_ENV, CLI_FLAG };
+
+struct cli_value {
+	int source;        /* enum cli_source */
+	int64_t i;         /* BOOL, INT, SEED (bits), CHOICE (index) */
+	double f;          /* FLOAT */
+	const char *s;     /* as written; NULL if there is not even a default */
+	const char **list; /* LIST */
+	int n_list;
+};
+
+struct cli {
+	const struct leat_cmd *cmd;
+	struct cli_value value[N_OPTIONS];
+	char **args;       /* what is not a flag; moves on as arguments are used up */
+	char **all_args;   /* the allocation behind it */
+	int n_args;
+	int json, quiet, verbose;
+};
+
+/* A file cli/cmd_NAME.c exports `const struct leat_cmd leat_cmd_NAME`. */
+struct leat_cmd {
+	const char *name, *alias; /* alias "" if none */
+	const char *summary;      /* one line for `leat --help` */
+	const char *usage;        /* after "usage: leat " */
+	const char *notes;        /* printed under the options; "" if none */
+	unsigned bit;             /* C_... */
+	int max_args;             /* -1: any number */
+	int (*run)(struct cli *c); /* returns the exit code */
+};
+extern const struct leat_cmd *const leat_cmd_list[]; /* generated, NULL at the end */
+
+/* ---- options.c ---- */
+/* Fills c->value and c->args from environment and argv[0..argc). 0, or the exit code after the error was printed. */
+int cli_parse(struct cli *c, int argc, char **argv);
+void cli_free(struct cli *c);
+int cli_is_set(const struct cli *c, enum cli_option o);
+/* Reads one number of an option whose range holds for each element of a list. 1 on failure, nothing printed. */
+int cli_number(enum cli_option o, const char *text, double *ret);
+const char *cli_option_name(enum cli_option o);
+const char *cli_option_range(enum cli_option o);
+int cli_option_applies(enum cli_option o, unsigned commands);
+/* LEAT_... of the option into buf, "" if the environment does not reach it. */
+void cli_option_env(enum cli_option o, char *buf, size_t cap);
+
+/* ---- help.c ---- */
+void cli_help_main(void);
+void cli_help_command(const struct leat_cmd *cmd);
+void cli_version(void);
+/* The candidate nearest to `word`, NULL if none is near; candidates end with NULL. */
+const char *cli_nearest(const char *word, const char *const *candidates);
+
+/* ---- out.c: standard output and error ---- */
+void cli_out(const void *data, size_t n);
+void cli_puts(const char *s);
+void cli_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void cli_json_string(const char *s, size_t n); /* quoted and escaped; invalid UTF-8 becomes U+FFFD */
+void cli_json_number(double v);                /* null when not finite */
+int cli_is_utf8(const void *s, size_t n);
+void cli_flush(void);
+int cli_out_failed(void); /* 0, or the exit code: 141 (nobody reads) or 74 */
+int cli_close_out(int exit_code); /* flushes; the failure of the output wins over success */
+void cli_note(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* stderr, not with -q */
+int cli_tty(int fd);
+/* "5.2 MiB" */
+const char *cli_bytes(uint64_t bytes, char buf[32]);
+
+/* ---- errors ---- */
+int cli_exit_code(int status, int from_flag);
+/* Prints and returns the exit code. from_flag: an E_ARG is the fault of the command line (2), not of data (65). */
+int cli_fail(const struct cli *c, const struct leat_error *e, int from_flag);
+/* "leat: ..." + usage line, exit 2. */
+int cli_usage_error(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* An error of the program's own with a status. */
+int cli_error(const struct cli *c, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- signals.c ---- */
+/* SIGPIPE ignored; the first SIGINT, SIGTERM or SIGHUP sets a flag and cancels the watched request, the second kills. */
+void cli_signals_init(void);
+int cli_signal(void); /* the signal that came, 0 if none */
+void cli_watch(struct leat_request *r); /* NULL: none */
+
+/* ---- load.c ---- */
+/* The model's path: --model, then the first argument (taken out of c->args), LEAT_MODEL, the demo model; NULL after the error
+ * was printed (*ret_exit). Says on stderr which was chosen when nobody named one. */
+const char *cli_model_path(struct cli *c, int use_demo, int *ret_exit);
+int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_model **ret);
+/* Engine with the shared flags; the caller fills what differs. Prints errors. */
+void cli_engine_params(const struct cli *c, struct leat_engine_params *p);
+int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret);
+const char *cli_opts(const struct cli *c); /* joined by ',', NULL if none; static */
+void cli_arch_label(const struct leat_model_info *info, char buf[96]); /* "rwkv7 0.4B Q8_0" */
+/* All of a file ("-": standard input); heap, NUL-terminated. Prints errors. */
+int cli_read_text(struct cli *c, const char *path, char **ret, size_t *ret_n);
+unsigned cli_text_flags(const struct cli *c);
+/* Ids separated by commas, spaces or brackets; heap. Prints errors. */
+int cli_parse_ids(struct cli *c, const char *text, size_t n, int32_t **ret, size_t *ret_n);
+
+#endif
