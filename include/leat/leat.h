@@ -9,11 +9,12 @@
  *   leat_request_unref(r); leat_engine_unref(e); leat_model_unref(m);
  *
  * Rules that hold for every function
- * - The return value is LEAT_OK (0) or a negative enum leat_status; outputs (ret_..., last) are written on success only; *err
- *   (NULL allowed) on failure only. The library never prints, exits, aborts, installs a signal handler or reads the environment.
+ * - The return value is LEAT_OK (0) or a negative enum leat_status; outputs (ret_..., last) are written on success
+ *   only; *err (NULL allowed) on failure only. The library never prints, exits, aborts, installs a signal handler or
+ *   reads the environment.
  * - Parameter structs begin with struct_size and are initialised by their _INIT macro; a zero field means its default.
- * - Models are immutable and may be used from any thread. An engine and its requests belong to one thread at a time, except
- *   leat_request_cancel, which may be called from any thread at any moment.
+ * - Models are immutable and may be used from any thread. An engine and its requests belong to one thread at a time,
+ *   except leat_request_cancel, which may be called from any thread at any moment.
  * - Handles are reference counted where a _ref function exists; NULL is allowed in every _unref and _close. */
 #ifndef LEAT_LEAT_H
 #define LEAT_LEAT_H
@@ -46,7 +47,7 @@ struct leat_model_params {
 	uint32_t flags;             /* LEAT_MODEL_... */
 	leat_progress_fn *progress; /* NULL: none */
 	void *progress_user;
-	const char *tokenizer;      /* path of a vocabulary (RWKV World text) that replaces the file's own; NULL: the file's */
+	const char *tokenizer;      /* vocabulary to use instead of the file's (path of an RWKV World text), or NULL */
 };
 enum {
 	LEAT_MODEL_VOCAB_ONLY = 1, /* tokenizer only: the weights are not looked at */
@@ -92,9 +93,11 @@ enum {
 /* text[n] -> heap array of ids (leat_free). Any bytes are accepted. */
 LEAT_API enum leat_status leat_model_tokenize(const struct leat_model *m, const char *text, size_t n, unsigned flags,
 					      int32_t **ret_ids, size_t *ret_n, struct leat_error *err);
-/* ids[n] -> heap text (leat_free), NUL-terminated after *ret_bytes bytes; always valid UTF-8. E_ARG: an id out of range. */
-LEAT_API enum leat_status leat_model_detokenize(const struct leat_model *m, const int32_t *ids, size_t n, unsigned flags,
-						char **ret_text, size_t *ret_bytes, struct leat_error *err);
+/* ids[n] -> heap text (leat_free), NUL-terminated after *ret_bytes bytes; always valid UTF-8. E_ARG: an id out of
+ * range. */
+LEAT_API enum leat_status leat_model_detokenize(const struct leat_model *m, const int32_t *ids, size_t n,
+						unsigned flags, char **ret_text, size_t *ret_bytes,
+						struct leat_error *err);
 /* Raw bytes of one token (may be part of a character), borrowed from the model; NULL for an id out of range. */
 LEAT_API const unsigned char *leat_model_token_bytes(const struct leat_model *m, int32_t id, size_t *ret_n);
 LEAT_API void leat_free(void *p);
@@ -112,19 +115,19 @@ enum leat_mode {
 struct leat_engine_params {
 	uint32_t struct_size;
 	int32_t n_threads;    /* 0: processors this process may use */
-	int32_t n_ctx;        /* tokens per sequence; 0: the model's own, at most what memory holds; recurrent: no limit */
+	int32_t n_ctx;        /* tokens per sequence; 0: the model's own, cut to memory; recurrent: no limit */
 	int32_t n_seqs;       /* sequences at a time; 0: 1 */
 	int32_t n_batch;      /* most tokens of one step; 0: 512 */
 	int32_t mode;         /* enum leat_mode */
 	const char *kv_type;  /* "f16" or "f32"; NULL: "f16" */
 	const char *opts;     /* "name=on,other=off"; NULL: all on. leat_opt_at lists them */
 	uint32_t cpu_mask_off; /* instruction sets not to use, bits as in leat_system_info.cpu_flags; for tests */
-	int32_t threads_poll_us; /* how long an idle thread spins before it sleeps; 0: 50 (0 when oversubscribed); -1: not at all */
+	int32_t threads_poll_us; /* idle threads spin this long, then sleep; 0: 50 (none if oversubscribed); -1: none */
 };
 #define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
 
-/* E_ARG, E_NOMEM (with the missing bytes), E_UNSUPPORTED (an op the device lacks, by name), E_CONTEXT (n_ctx beyond memory).
- * The engine holds a reference on the model. */
+/* E_ARG, E_NOMEM (with the missing bytes), E_UNSUPPORTED (an op the device lacks, by name), E_CONTEXT (n_ctx beyond
+ * memory). The engine holds a reference on the model. */
 LEAT_API enum leat_status leat_engine_create(struct leat_model *m, const struct leat_engine_params *params,
 					     struct leat_engine **ret, struct leat_error *err);
 LEAT_API void leat_engine_unref(struct leat_engine *e);
@@ -141,11 +144,12 @@ struct leat_engine_info {
 };
 LEAT_API enum leat_status leat_engine_get_info(const struct leat_engine *e, struct leat_engine_info *info);
 
-/* Logits of given tokens, teacher-forced from an empty state, `chunk` tokens a step (0: as many as fit). `row` is called for
- * each token in order with n_rows floats that live until it returns; a nonzero return stops (LEAT_E_CANCELLED). */
+/* Logits of given tokens, teacher-forced from an empty state, `chunk` tokens a step (0: as many as fit). `row` is
+ * called for each token in order with n_rows floats that live until it returns; a nonzero return stops
+ * (LEAT_E_CANCELLED). */
 typedef int leat_logits_fn(void *user, size_t index, const float *logits, int32_t n_rows);
-LEAT_API enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens, size_t n_tokens, int32_t chunk,
-					     leat_logits_fn *row, void *user, struct leat_error *err);
+LEAT_API enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens, size_t n_tokens,
+					     int32_t chunk, leat_logits_fn *row, void *user, struct leat_error *err);
 
 /* ---- requests ---------------------------------------------------------------------------------------------- */
 
@@ -180,8 +184,8 @@ enum {
 	LEAT_REQUEST_IGNORE_EOS = 2,
 	LEAT_REQUEST_SHOW_SPECIAL = 4, /* control tokens appear in the text */
 };
-/* Fills *p with the defaults of the model's family (attention: 0.8 / 40 / 0.95 / 0.05; RWKV: 1.0 / top-p 0.5 / penalties
- * 0.3, 0.3, decay 0.996), a random seed, no limit. */
+/* Fills *p with the defaults of the model's family (attention: 0.8 / 40 / 0.95 / 0.05; RWKV: 1.0 / top-p 0.5 /
+ * penalties 0.3, 0.3, decay 0.996), a random seed, no limit. */
 LEAT_API void leat_request_params_init(const struct leat_model *m, struct leat_request_params *p);
 
 /* E_ARG names the field; E_CONTEXT: prompt longer than the context; E_BUSY: as many requests as n_seqs are live. */
@@ -209,8 +213,8 @@ struct leat_token {
 };
 #define LEAT_TOKEN_INIT { sizeof(struct leat_token), 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
 
-/* Runs the engine until this request has a token and returns it. After the event with finish != 0 every call returns E_ARG.
- * Text that may still become a stop string, and incomplete characters, come with a later event. */
+/* Runs the engine until this request has a token and returns it. After the event with finish != 0 every call returns
+ * E_ARG. Text that may still become a stop string, and incomplete characters, come with a later event. */
 LEAT_API enum leat_status leat_request_next(struct leat_request *r, struct leat_token *ret, struct leat_error *err);
 
 /* The next leat_request_next returns LEAT_FINISH_CANCELLED. Any thread, idempotent, async-signal-safe. */
@@ -251,7 +255,8 @@ struct leat_tensor_info {
 	char name[128];
 	char type[24];
 };
-LEAT_API enum leat_status leat_inspect_tensor(const struct leat_inspect *i, uint64_t index, struct leat_tensor_info *ret);
+LEAT_API enum leat_status leat_inspect_tensor(const struct leat_inspect *i, uint64_t index,
+					      struct leat_tensor_info *ret);
 
 struct leat_system_info {
 	uint32_t struct_size;

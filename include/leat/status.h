@@ -38,8 +38,9 @@ enum leat_status {
 #undef X
 };
 
-/* Why a call failed. Storage belongs to the caller; every function that takes one accepts NULL. It is written on failure
- * only. All strings are NUL-terminated, valid UTF-8, one line, with control characters escaped. */
+/* Why a call failed. Storage belongs to the caller, who initialises it with LEAT_ERROR_INIT (or zeroes); every function
+ * that takes one accepts NULL. It is written on failure only. All strings are NUL-terminated, valid UTF-8, one line,
+ * with control characters escaped. */
 struct leat_error {
 	uint32_t struct_size;  /* bytes the caller knows; 0 is read as sizeof(struct leat_error) */
 	int32_t status;        /* enum leat_status */
@@ -48,6 +49,8 @@ struct leat_error {
 	uint64_t offset;       /* byte offset in the file at fault, UINT64_MAX if none */
 	char message[400];     /* for people: file, field, found, wanted */
 };
+
+#define LEAT_ERROR_INIT { sizeof(struct leat_error), 0, "", "", 0, "" }
 
 #if defined(__GNUC__)
 #define LEAT_API __attribute__((visibility("default")))

@@ -66,7 +66,8 @@ enum leat_status leat_inspect_tensor(const struct leat_inspect *i, uint64_t inde
 	if (index >= i->file->n_tensors)
 		return LEAT_E_ARG;
 	const struct leat_tensor *t = &i->file->tensor[index];
-	struct leat_tensor_info r = { .struct_size = sizeof r, .n_dims = t->n_dims, .offset = t->offset, .bytes = t->bytes };
+	struct leat_tensor_info r = {
+		.struct_size = sizeof r, .n_dims = t->n_dims, .offset = t->offset, .bytes = t->bytes};
 	for (int d = 0; d < LEAT_MAX_DIMS; d++)
 		r.dim[d] = t->dim[d];
 	leat_escape(r.name, sizeof r.name, t->name.s, (size_t)t->name.n);
@@ -77,7 +78,8 @@ enum leat_status leat_inspect_tensor(const struct leat_inspect *i, uint64_t inde
 
 void leat_get_system_info(struct leat_system_info *ret)
 {
-	struct leat_system_info r = { .struct_size = sizeof r, .cpu_flags = leat_cpu_flags(), .n_cpus = leat_cpu_count() };
+	struct leat_system_info r = {
+		.struct_size = sizeof r, .cpu_flags = leat_cpu_flags(), .n_cpus = leat_cpu_count()};
 	snprintf(r.cpu, sizeof r.cpu, "%s", leat_cpu_model());
 	leat_cpu_names(r.cpu_flags, r.cpu_sets);
 	leat_meminfo(&r.memory_bytes, &r.memory_free_bytes);

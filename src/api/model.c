@@ -35,11 +35,13 @@ enum leat_status leat_params_take(void *dst, size_t known, const void *params, s
 		return LEAT_OK;
 	memcpy(&size, params, sizeof size);
 	if (size < sizeof size)
-		return leat_fail(err, LEAT_E_ABI, "struct_size", LEAT_NO_OFFSET, "struct_size is %u: initialise with the _INIT macro", size);
+		return leat_fail(err, LEAT_E_ABI, "struct_size", LEAT_NO_OFFSET,
+				 "struct_size is %u: initialise with the _INIT macro", size);
 	for (size_t i = known; i < size; i++)
 		if (((const unsigned char *)params)[i])
 			return leat_fail(err, LEAT_E_ABI, "struct_size", LEAT_NO_OFFSET,
-					 "the caller sets a field that this library (version %s) does not know", LEAT_VERSION);
+					 "the caller sets a field that this library (version %s) does not know",
+					 LEAT_VERSION);
 	memcpy(dst, params, size < known ? size : known);
 	return LEAT_OK;
 }
@@ -96,8 +98,8 @@ static enum leat_status open_parts(struct leat_model *m, const char *path, const
 	LEAT_TRY(leat_weights_load(&m->w, f, err));
 	if (leat_vocab_size(m->vocab) > m->w.table->rows)
 		return leat_fail(err, LEAT_E_FORMAT, "tokenizer.ggml.tokens", LEAT_NO_OFFSET,
-				 "%s: the vocabulary has %d tokens and tensor '%s' only %d rows", path, leat_vocab_size(m->vocab),
-				 m->w.table->name, m->w.table->rows);
+				 "%s: the vocabulary has %d tokens and tensor '%s' only %d rows", path,
+				 leat_vocab_size(m->vocab), m->w.table->name, m->w.table->rows);
 	leat_map_will_need(&f->map, 0, size);
 	return report(p, "weights", size, size, err);
 }
@@ -208,8 +210,8 @@ enum leat_status leat_model_detokenize(const struct leat_model *m, const int32_t
 	leat_detok_init(&d, m->vocab, (flags & LEAT_TEXT_SPECIAL) != 0);
 	for (size_t i = 0; i < n; i++) {
 		if (ids[i] < 0 || ids[i] >= leat_vocab_size(m->vocab))
-			return leat_fail(err, LEAT_E_ARG, "ids", LEAT_NO_OFFSET, "token %zu is %d, wanted 0 to %d", i, ids[i],
-					 leat_vocab_size(m->vocab) - 1);
+			return leat_fail(err, LEAT_E_ARG, "ids", LEAT_NO_OFFSET, "token %zu is %d, wanted 0 to %d", i,
+					 ids[i], leat_vocab_size(m->vocab) - 1);
 		cap += leat_detok_bound(&d, ids[i]) + 4;
 	}
 	char *text = malloc(cap);

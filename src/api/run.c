@@ -4,13 +4,14 @@
 
 #include "api/api.h"
 
-enum leat_status leat_engine_create(struct leat_model *m, const struct leat_engine_params *params, struct leat_engine **ret,
-				    struct leat_error *err)
+enum leat_status leat_engine_create(struct leat_model *m, const struct leat_engine_params *params,
+				    struct leat_engine **ret, struct leat_error *err)
 {
 	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
 	LEAT_TRY(leat_params_take(&p, sizeof p, params, err));
 	if (m->vocab_only)
-		return leat_fail(err, LEAT_E_ARG, "model", LEAT_NO_OFFSET, "the model was opened for its vocabulary only");
+		return leat_fail(err, LEAT_E_ARG, "model", LEAT_NO_OFFSET,
+				 "the model was opened for its vocabulary only");
 	return leat_engine_open(m, &p, ret, err);
 }
 
@@ -22,10 +23,18 @@ void leat_engine_unref(struct leat_engine *e)
 enum leat_status leat_engine_get_info(const struct leat_engine *e, struct leat_engine_info *info)
 {
 	struct leat_engine_info r = {
-		.struct_size = sizeof r, .n_threads = e->n_threads, .n_seqs = e->n_seqs, .n_batch = e->n_batch, .mode = e->mode,
+		.struct_size = sizeof r,
+		.n_threads = e->n_threads,
+		.n_seqs = e->n_seqs,
+		.n_batch = e->n_batch,
+		.mode = e->mode,
 		.n_ctx = e->n_ctx > INT32_MAX ? 0 : (int32_t)e->n_ctx,
-		.state_bytes = e->store->cells_bytes + e->store->pages_bytes, .scratch_bytes = e->plans.bytes,
-		.plan_lookups = e->plans.lookups, .plan_hits = e->plans.hits, .steps = e->n_steps, .tokens = e->n_tokens,
+		.state_bytes = e->store->cells_bytes + e->store->pages_bytes,
+		.scratch_bytes = e->plans.bytes,
+		.plan_lookups = e->plans.lookups,
+		.plan_hits = e->plans.hits,
+		.steps = e->n_steps,
+		.tokens = e->n_tokens,
 	};
 	leat_escape(r.device, sizeof r.device, e->device, strlen(e->device));
 	leat_info_give(info, &r, sizeof r);
@@ -76,13 +85,14 @@ void leat_request_params_init(const struct leat_model *m, struct leat_request_pa
 	};
 }
 
-enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_request_params *params, struct leat_request **ret,
-				     struct leat_error *err)
+enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_request_params *params,
+				     struct leat_request **ret, struct leat_error *err)
 {
 	struct leat_request_params p;
 	leat_request_params_init(e->model, &p);
 	if (!params)
-		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "no parameters: at least the prompt is needed");
+		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET,
+				 "no parameters: at least the prompt is needed");
 	LEAT_TRY(leat_params_take(&p, sizeof p, params, err));
 	return leat_request_open(e, &p, ret, err);
 }
@@ -92,7 +102,8 @@ enum leat_status leat_request_next(struct leat_request *r, struct leat_token *re
 	struct leat_token t;
 	uint32_t size = ret->struct_size;
 	if (size < sizeof size)
-		return leat_fail(err, LEAT_E_ABI, "struct_size", LEAT_NO_OFFSET, "initialise leat_token with LEAT_TOKEN_INIT");
+		return leat_fail(err, LEAT_E_ABI, "struct_size", LEAT_NO_OFFSET,
+				 "initialise leat_token with LEAT_TOKEN_INIT");
 	LEAT_TRY(leat_request_run(r, &t, err));
 	leat_info_give(ret, &t, sizeof t);
 	return LEAT_OK;

@@ -55,15 +55,17 @@ static enum leat_status heads(struct leat_config *p, const struct leat_file *f, 
 	int64_t n_head, n_kv, size;
 	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "attention.head_count", key), 1, LEAT_MAX_HEADS, &n_head, err));
 	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "attention.head_count_kv", key), 1, n_head, n_head, &n_kv, err));
-	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "attention.key_length", key), 8, 256, embd / n_head, &size, err));
+	LEAT_TRY(
+		leat_meta_int_opt(f, leat_arch_key(f, "attention.key_length", key), 8, 256, embd / n_head, &size, err));
 	if (n_head % n_kv || n_head / n_kv > 64)
 		return leat_fail(err, LEAT_E_FORMAT, "attention.head_count_kv", LEAT_NO_OFFSET,
-				 "%s: %lld key/value heads must divide %lld heads, at most 64 to one", f->path, (long long)n_kv,
-				 (long long)n_head);
+				 "%s: %lld key/value heads must divide %lld heads, at most 64 to one", f->path,
+				 (long long)n_kv, (long long)n_head);
 	if (size < 8 || size > 256 || size % 8)
-		return leat_fail(err, LEAT_E_FORMAT, "attention.key_length", LEAT_NO_OFFSET,
-				 "%s: heads of %lld elements (width %lld, %lld heads), wanted a multiple of 8 up to 256", f->path,
-				 (long long)size, (long long)embd, (long long)n_head);
+		return leat_fail(
+			err, LEAT_E_FORMAT, "attention.key_length", LEAT_NO_OFFSET,
+			"%s: heads of %lld elements (width %lld, %lld heads), wanted a multiple of 8 up to 256",
+			f->path, (long long)size, (long long)embd, (long long)n_head);
 	p->dim[LEAT_D_HEADS] = (int)n_head;
 	p->dim[LEAT_D_KV_HEADS] = (int)n_kv;
 	p->dim[LEAT_D_HEAD] = (int)size;
@@ -84,8 +86,8 @@ static enum leat_status config(struct leat_config *p, const struct leat_file *f,
 	LEAT_TRY(leat_meta_float(f, leat_arch_key(f, "attention.layer_norm_rms_epsilon", key), 1e-12, 0.1, &eps, err));
 	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "rope.freq_base", key), 1, 1e12, 10000, &p->rope_base, err));
 	LEAT_TRY(heads(p, f, embd, err));
-	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "rope.dimension_count", key), 2, p->dim[LEAT_D_HEAD], p->dim[LEAT_D_HEAD],
-				   &n_rot, err));
+	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "rope.dimension_count", key), 2, p->dim[LEAT_D_HEAD],
+				   p->dim[LEAT_D_HEAD], &n_rot, err));
 	if (n_rot % 2)
 		return leat_fail(err, LEAT_E_FORMAT, "rope.dimension_count", LEAT_NO_OFFSET,
 				 "%s: rope.dimension_count is %lld, wanted an even number", f->path, (long long)n_rot);

@@ -1,6 +1,6 @@
-/* rwkv7.c - RWKV-7 "Goose": Peng et al. 2025, arXiv:2503.14456. Equation numbers are the paper's section 3; weight names in
- * GGUF as llama.cpp's converter writes them. One D-wide residual stream x; every sequence carries, for each layer, the last
- * normalised input of both mixes and one K x K state per head. */
+/* rwkv7.c - RWKV-7 "Goose": Peng et al. 2025, arXiv:2503.14456. Equation numbers are the paper's section 3; weight
+ * names in GGUF as llama.cpp's converter writes them. One D-wide residual stream x; every sequence carries, for each
+ * layer, the last normalised input of both mixes and one K x K state per head. */
 #include "model/model.h"
 
 struct top {
@@ -83,11 +83,12 @@ static enum leat_status config(struct leat_config *p, const struct leat_file *f,
 	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "feed_forward_length", key), 1, LEAT_MAX_FF, &ff, err));
 	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "wkv.head_size", key), 8, 256, &head, err));
 	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "context_length", key), 1, INT64_MAX, 0, &ctx, err));
-	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "attention.layer_norm_epsilon", key), 1e-12, 0.1, 1e-5, &eps, err));
+	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "attention.layer_norm_epsilon", key), 1e-12, 0.1, 1e-5, &eps,
+				     err));
 	if (embd % head || head % 8)
 		return leat_fail(err, LEAT_E_FORMAT, "rwkv7.wkv.head_size", LEAT_NO_OFFSET,
-				 "%s: rwkv7.wkv.head_size %lld must be a multiple of 8 that divides the width %lld", f->path,
-				 (long long)head, (long long)embd);
+				 "%s: rwkv7.wkv.head_size %lld must be a multiple of 8 that divides the width %lld",
+				 f->path, (long long)head, (long long)embd);
 	p->n_layer = (int)n_layer;
 	p->eps = (float)eps;
 	p->dim[LEAT_D_EMBD] = (int)embd;
@@ -147,7 +148,7 @@ static void project(struct leat_rec *c, struct vars *s, const struct layer *l, s
 	leat_linear_act(c, s->lg, &l->g1, s->xg, LEAT_ACT_SIGMOID);
 	if (!first)
 		leat_linear(c, s->lv, &l->v1, s->xv);
-	leat_linear_act(c, s->w, &l->w2, s->lw, LEAT_ACT_RWKV_DECAY);       /* w = exp(-e^-0.5 s(w0 + tanh(x_w W1) W2)) */
+	leat_linear_act(c, s->w, &l->w2, s->lw, LEAT_ACT_RWKV_DECAY); /* w = exp(-e^-0.5 s(w0 + tanh(x_w W1) W2)) */
 	leat_linear_act(c, s->a, &l->a2, s->la, LEAT_ACT_SIGMOID);          /* a = s(a0 + x_a A1 A2) */
 	leat_linear(c, s->g, &l->g2, s->lg);                                /* g = s(x_g G1) G2 */
 	if (!first) {

@@ -83,8 +83,8 @@ static void cpu_describe(void *dev, char *dst, size_t cap)
 {
 	const struct leat_cpu *c = dev;
 	char sets[96];
-	snprintf(dst, cap, "CPU: %.40s (%s), %d thread%s", leat_cpu_model(), leat_cpu_names(c->flags, sets), c->n_threads,
-		 c->n_threads == 1 ? "" : "s");
+	snprintf(dst, cap, "CPU: %.40s (%s), %d thread%s", leat_cpu_model(), leat_cpu_names(c->flags, sets),
+		 c->n_threads, c->n_threads == 1 ? "" : "s");
 }
 
 static int cpu_supports(void *dev, int op_kind, int quant)
@@ -137,7 +137,8 @@ static void share(struct leat_exec *x, int i, const struct leat_worker *w, int s
 		if (w->index == 0 && n)
 			o->run(x, o, 0, 0, n);
 	} else if (!steal) {
-		int u0 = (int)((int64_t)n * w->index / w->n_workers), u1 = (int)((int64_t)n * (w->index + 1) / w->n_workers);
+		int u0 = (int)((int64_t)n * w->index / w->n_workers),
+		    u1 = (int)((int64_t)n * (w->index + 1) / w->n_workers);
 		if (u0 < u1)
 			o->run(x, o, w->index, u0, u1);
 	} else {
@@ -157,7 +158,8 @@ static void replay(struct leat_worker *w, void *arg)
 	}
 }
 
-static void cpu_submit(void *dev, struct leat_exec *x, const struct leat_step *step, const struct leat_state_view *state)
+static void cpu_submit(void *dev, struct leat_exec *x, const struct leat_step *step,
+		       const struct leat_state_view *state)
 {
 	struct leat_cpu *c = dev;
 	x->step = step;

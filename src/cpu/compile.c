@@ -1,6 +1,6 @@
-/* compile.c - lowers a plan: addresses are resolved, activations that a product wants in another form are prepared right
- * after the op that made them, and a barrier is put only before an op that touches what another op since the last barrier
- * wrote (or writes what it read). */
+/* compile.c - lowers a plan: addresses are resolved, activations that a product wants in another form are prepared
+ * right after the op that made them, and a barrier is put only before an op that touches what another op since the last
+ * barrier wrote (or writes what it read). */
 #include <stdlib.h>
 
 #include "cpu/exec.h"
@@ -53,7 +53,8 @@ static size_t prep_row_elems(int cols)
 static size_t prep_bytes(const struct leat_plan *p, const struct leat_buf *b)
 {
 	size_t rows = (size_t)rows_of(p, b->rows);
-	return round64(rows * prep_row_elems(b->cols) * 2) + round64(rows * (size_t)leat_x16_blocks(b->cols) * sizeof(float));
+	return round64(rows * prep_row_elems(b->cols) * 2) +
+	       round64(rows * (size_t)leat_x16_blocks(b->cols) * sizeof(float));
 }
 
 static void measure(struct lower *l)
@@ -95,7 +96,8 @@ static struct leat_cpu_range range_of(const struct leat_exec *x, int buf)
 {
 	const struct leat_buf *b = &x->plan->buf[buf];
 	uintptr_t p = (uintptr_t)(x->arena + b->offset);
-	return (struct leat_cpu_range){ p, p + (uintptr_t)rows_of(x->plan, b->rows) * (uintptr_t)b->stride * sizeof(float) };
+	return (struct leat_cpu_range){p,
+				       p + (uintptr_t)rows_of(x->plan, b->rows) * (uintptr_t)b->stride * sizeof(float)};
 }
 
 /* State tensors have addresses of their own, above every pointer. */
@@ -270,8 +272,8 @@ static int hazard(const struct leat_cpu_op *a, const struct leat_cpu_op *b)
 {
 	if (a->single && b->single)
 		return 0;
-	return overlap(a->write, a->n_write, b->read, b->n_read) || overlap(a->write, a->n_write, b->write, b->n_write) ||
-	       overlap(a->read, a->n_read, b->write, b->n_write);
+	return overlap(a->write, a->n_write, b->read, b->n_read) ||
+	       overlap(a->write, a->n_write, b->write, b->n_write) || overlap(a->read, a->n_read, b->write, b->n_write);
 }
 
 static void place_barriers(struct leat_exec *x)

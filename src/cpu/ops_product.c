@@ -1,7 +1,8 @@
 /* ops_product.c - y = act(W x + b), by one of four rungs.
  *
- * reference: dequantise a row, sum in order of k. mv: straight from the file's blocks, for few rows of x. gemm: panels of 32
- * weight rows are dequantised once and multiplied with all rows of x. Which rung is a function of the plan's bucket; with
+ * reference: dequantise a row, sum in order of k. mv: straight from the file's blocks, for few rows of x. gemm: panels
+ * of 32 weight rows are dequantised once and multiplied with all rows of x. Which rung is a function of the plan's
+ * bucket; with
  * --deterministic it is always mv. */
 #include "cpu/exec.h"
 #include "leat/leat.h"
@@ -14,7 +15,8 @@ enum leat_cpu_rung leat_cpu_rung(const struct leat_cpu *cpu, int quant, int buck
 {
 	if (cpu->mode == LEAT_MODE_REFERENCE)
 		return LEAT_RUNG_REFERENCE;
-	if (cpu->mode == LEAT_MODE_DETERMINISTIC || bucket_rows < GEMM_MIN_ROWS || !leat_opt_on(cpu->opts, LEAT_OPT_gemm))
+	if (cpu->mode == LEAT_MODE_DETERMINISTIC || bucket_rows < GEMM_MIN_ROWS ||
+	    !leat_opt_on(cpu->opts, LEAT_OPT_gemm))
 		return LEAT_RUNG_MV;
 	if (quant != LEAT_QUANT_f32 && cpu->k.gemm_bf16_fast && leat_opt_on(cpu->opts, LEAT_OPT_bf16_gemm))
 		return LEAT_RUNG_GEMM_BF16;
@@ -84,11 +86,12 @@ static void gemm(struct leat_exec *e, const struct leat_cpu_op *o, int worker, i
 		int n_k = w->cols - k0 < LEAT_PANEL_COLS ? w->cols - k0 : LEAT_PANEL_COLS;
 		if (bf16) {
 			k->pack_bf16[w->quant](panel, src, w->row_bytes, r1 - r0, k0, n_k);
-			k->gemm_bf16(o->y.p + r0, o->y.stride, panel, o->xb + k0, o->xq_stride, n_rows, r1 - r0, n_k, k0 > 0);
+			k->gemm_bf16(o->y.p + r0, o->y.stride, panel, o->xb + k0, o->xq_stride, n_rows, r1 - r0, n_k,
+				     k0 > 0);
 		} else {
 			k->pack_f32[w->quant](panel, src, w->row_bytes, r1 - r0, k0, n_k);
-			k->gemm_f32(o->y.p + r0, o->y.stride, panel, o->x[0].p + k0, o->x[0].stride, n_rows, r1 - r0, n_k,
-				    k0 > 0);
+			k->gemm_f32(o->y.p + r0, o->y.stride, panel, o->x[0].p + k0, o->x[0].stride, n_rows, r1 - r0,
+				    n_k, k0 > 0);
 		}
 	}
 }

@@ -1,4 +1,5 @@
-/* ops_state.c - ops that read and write what sequences carry: token shift, RWKV-7 time mix, the paged cache, attention. */
+/* ops_state.c - ops that read and write what sequences carry: token shift, RWKV-7 time mix, the paged cache, attention.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@ static inline float *row(const struct leat_cpu_arg *a, int r)
 }
 
 /* A checkpoint after row r copies n floats of one state tensor from the sequence's state as it is now. */
-static void checkpoint(const struct leat_exec *e, const struct leat_op *op, int r, size_t at, const float *now, size_t n)
+static void checkpoint(const struct leat_exec *e, const struct leat_op *op, int r, size_t at, const float *now,
+		       size_t n)
 {
 	const struct leat_step *s = e->step;
 	for (int i = 0; i < s->n_checkpoints; i++)
@@ -128,9 +130,14 @@ void leat_cpu_run_attention(struct leat_exec *e, const struct leat_cpu_op *o, in
 		int r = u / n_kv, h = u % n_kv, pos = e->step->pos[r];
 		const struct leat_step_seq *q = &e->step->seq[e->step->seq_of[r]];
 		struct leat_attn a = {
-			.k = page0(e, op, op->state, h), .v = page0(e, op, op->state + 1, h), .page_bytes = v->page_bytes,
-			.page = v->page_table + (size_t)q->slot * (size_t)v->page_table_cols, .head_size = n,
-			.n_group = group, .first = window && pos >= window ? pos - window + 1 : 0, .end = pos + 1,
+			.k = page0(e, op, op->state, h),
+			.v = page0(e, op, op->state + 1, h),
+			.page_bytes = v->page_bytes,
+			.page = v->page_table + (size_t)q->slot * (size_t)v->page_table_cols,
+			.head_size = n,
+			.n_group = group,
+			.first = window && pos >= window ? pos - window + 1 : 0,
+			.end = pos + 1,
 			.scale = 1.0f / sqrtf((float)n),
 		};
 		size_t c = (size_t)h * (size_t)group * (size_t)n;

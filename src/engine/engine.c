@@ -19,9 +19,11 @@ enum {
 static const size_t plan_cache_bytes = (size_t)1 << 30;
 static const size_t logits_bytes = (size_t)256 << 20; /* most that one step may return */
 
-static enum leat_status arg_error(struct leat_error *err, const char *field, long long found, long long lo, long long hi)
+static enum leat_status arg_error(struct leat_error *err, const char *field, long long found, long long lo,
+				  long long hi)
 {
-	return leat_fail(err, LEAT_E_ARG, field, LEAT_NO_OFFSET, "%s is %lld, wanted %lld to %lld", field, found, lo, hi);
+	return leat_fail(err, LEAT_E_ARG, field, LEAT_NO_OFFSET, "%s is %lld, wanted %lld to %lld", field, found, lo,
+			 hi);
 }
 
 static enum leat_status check_params(const struct leat_engine_params *p, struct leat_engine *e, struct leat_error *err)
@@ -37,11 +39,13 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 	if (p->mode < LEAT_MODE_DEFAULT || p->mode > LEAT_MODE_REFERENCE)
 		return arg_error(err, "mode", p->mode, LEAT_MODE_DEFAULT, LEAT_MODE_REFERENCE);
 	if (p->kv_type && strcmp(p->kv_type, "f16") && strcmp(p->kv_type, "f32"))
-		return leat_fail(err, LEAT_E_ARG, "kv_type", LEAT_NO_OFFSET, "cache type '%.20s': wanted f16 or f32", p->kv_type);
+		return leat_fail(err, LEAT_E_ARG, "kv_type", LEAT_NO_OFFSET, "cache type '%.20s': wanted f16 or f32",
+				 p->kv_type);
 	e->n_seqs = p->n_seqs ? p->n_seqs : 1;
 	e->n_batch = p->n_batch ? p->n_batch : DEFAULT_BATCH;
 	e->mode = p->mode;
-	e->kv_type = (p->kv_type && !strcmp(p->kv_type, "f32")) || p->mode == LEAT_MODE_REFERENCE ? LEAT_STORE_F32 : LEAT_STORE_F16;
+	e->kv_type = (p->kv_type && !strcmp(p->kv_type, "f32")) || p->mode == LEAT_MODE_REFERENCE ? LEAT_STORE_F32
+												  : LEAT_STORE_F16;
 	return leat_opts_parse(p->opts, &e->opts, err);
 }
 
@@ -49,22 +53,26 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 static enum leat_status choose_context(struct leat_engine *e, int64_t asked, struct leat_error *err)
 {
 	const struct leat_weights *w = &e->model->w;
-	uint64_t per_token = leat_store_token_bytes(w->spec, w->arch->n_state, w->cfg.n_layer, e->kv_type), total, avail;
+	uint64_t per_token = leat_store_token_bytes(w->spec, w->arch->n_state, w->cfg.n_layer, e->kv_type), total,
+		 avail;
 	if (!per_token) {
 		e->n_ctx = asked ? asked : INT64_MAX;
 		return LEAT_OK;
 	}
 	leat_meminfo(&total, &avail);
-	uint64_t fits = avail / 10 * 9 / per_token / (uint64_t)e->n_seqs / LEAT_STORE_PAGE_TOKENS * LEAT_STORE_PAGE_TOKENS;
+	uint64_t fits =
+		avail / 10 * 9 / per_token / (uint64_t)e->n_seqs / LEAT_STORE_PAGE_TOKENS * LEAT_STORE_PAGE_TOKENS;
 	if (asked && (uint64_t)asked > fits)
 		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
-				 "a context of %lld tokens needs %llu bytes of cache for %d sequences and %llu are free; %llu tokens fit",
-				 (long long)asked, (unsigned long long)((uint64_t)asked * per_token * (uint64_t)e->n_seqs),
-				 e->n_seqs, (unsigned long long)avail, (unsigned long long)fits);
+				 "a context of %lld tokens needs %llu bytes of cache for %d sequences and %llu are "
+				 "free; %llu tokens fit",
+				 (long long)asked,
+				 (unsigned long long)((uint64_t)asked * per_token * (uint64_t)e->n_seqs), e->n_seqs,
+				 (unsigned long long)avail, (unsigned long long)fits);
 	if (!asked && fits < LEAT_STORE_PAGE_TOKENS)
 		return leat_fail(err, LEAT_E_NOMEM, "n_ctx", LEAT_NO_OFFSET,
-				 "no memory for a cache: %llu bytes per token, %llu bytes free", (unsigned long long)per_token,
-				 (unsigned long long)avail);
+				 "no memory for a cache: %llu bytes per token, %llu bytes free",
+				 (unsigned long long)per_token, (unsigned long long)avail);
 	e->n_ctx = asked ? asked : (uint64_t)w->cfg.n_ctx < fits ? w->cfg.n_ctx : (int64_t)fits;
 	return LEAT_OK;
 }
@@ -121,13 +129,20 @@ static enum leat_status open_state(struct leat_engine *e, int64_t n_ctx, struct 
 	const struct leat_weights *w = &e->model->w;
 	LEAT_TRY(choose_context(e, n_ctx, err));
 	struct leat_store_params sp = {
-		.backend = e->backend, .dev = e->dev, .spec = w->spec, .n_spec = w->arch->n_state, .n_layer = w->cfg.n_layer,
-		.n_slots = e->n_seqs, .n_cells = e->n_seqs * CELLS_PER_SEQ + SPARE_CELLS, .n_ctx = e->n_ctx,
+		.backend = e->backend,
+		.dev = e->dev,
+		.spec = w->spec,
+		.n_spec = w->arch->n_state,
+		.n_layer = w->cfg.n_layer,
+		.n_slots = e->n_seqs,
+		.n_cells = e->n_seqs * CELLS_PER_SEQ + SPARE_CELLS,
+		.n_ctx = e->n_ctx,
 		.kv_type = e->kv_type,
 	};
 	LEAT_TRY(leat_store_create(&sp, &e->store, err));
 	if (leat_step_init(&e->step, e->n_batch, e->n_seqs, leat_engine_max_outputs(e), SPARE_CELLS))
-		return leat_fail(err, LEAT_E_NOMEM, "n_batch", LEAT_NO_OFFSET, "out of memory for a step of %d tokens", e->n_batch);
+		return leat_fail(err, LEAT_E_NOMEM, "n_batch", LEAT_NO_OFFSET, "out of memory for a step of %d tokens",
+				 e->n_batch);
 	return LEAT_OK;
 }
 
@@ -170,7 +185,8 @@ enum leat_status leat_seq_open(struct leat_engine *e, struct leat_seq *ret, stru
 {
 	struct leat_seq s = { .slot = leat_slot_take(e->store), .cell = { -1, -1 } };
 	if (s.slot < 0)
-		return leat_fail(err, LEAT_E_BUSY, "n_seqs", LEAT_NO_OFFSET, "all %d sequences of this engine are in use", e->n_seqs);
+		return leat_fail(err, LEAT_E_BUSY, "n_seqs", LEAT_NO_OFFSET,
+				 "all %d sequences of this engine are in use", e->n_seqs);
 	if (e->store->n_cells) {
 		s.cell[0] = leat_cell_take(e->store);
 		s.cell[1] = leat_cell_take(e->store);

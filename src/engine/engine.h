@@ -1,7 +1,7 @@
 /* engine.h - a model on a device with its caches: steps, sequences, requests.
  *
- * One thread owns an engine. A step feeds tokens of one or more sequences; the sequences' new states become theirs only when
- * the step has been accepted, so a step that is thrown away leaves no trace. */
+ * One thread owns an engine. A step feeds tokens of one or more sequences; the sequences' new states become theirs only
+ * when the step has been accepted, so a step that is thrown away leaves no trace. */
 #ifndef LEAT_ENGINE_ENGINE_H
 #define LEAT_ENGINE_ENGINE_H
 
@@ -56,9 +56,10 @@ void leat_seq_close(struct leat_engine *e, struct leat_seq *s);
 /* Back to zero tokens. */
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s);
 
-/* Runs one step and commits it. Sum of tokens <= n_batch, wanted rows <= leat_engine_max_outputs. E_CONTEXT: a sequence would
- * exceed n_ctx. On failure no sequence has changed. Result rows stay valid until the next step. */
-enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds, struct leat_error *err);
+/* Runs one step and commits it. Sum of tokens <= n_batch, wanted rows <= leat_engine_max_outputs. E_CONTEXT: a sequence
+ * would exceed n_ctx. On failure no sequence has changed. Result rows stay valid until the next step. */
+enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
+				  struct leat_error *err);
 const float *leat_engine_row(const struct leat_engine *e, int row);
 int leat_engine_max_outputs(const struct leat_engine *e);
 

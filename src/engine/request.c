@@ -17,7 +17,8 @@ static uint64_t random_seed(void)
 	return s >> 1; /* printable as a signed number everywhere */
 }
 
-static enum leat_status make_sampler(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
+static enum leat_status make_sampler(struct leat_request *r, const struct leat_request_params *p,
+				     struct leat_error *err)
 {
 	struct leat_sample_params sp;
 	leat_sample_params_init(&sp);
@@ -37,8 +38,8 @@ static enum leat_status make_sampler(struct leat_request *r, const struct leat_r
 	sp.n_bias = p->n_logit_bias;
 	struct leat_logit_bias *bias = NULL;
 	if (p->n_logit_bias < 0 || p->n_logit_bias > LEAT_MAX_LOGIT_BIAS)
-		return leat_fail(err, LEAT_E_LIMIT, "logit_bias", LEAT_NO_OFFSET, "%d logit biases, at most %d", p->n_logit_bias,
-				 LEAT_MAX_LOGIT_BIAS);
+		return leat_fail(err, LEAT_E_LIMIT, "logit_bias", LEAT_NO_OFFSET, "%d logit biases, at most %d",
+				 p->n_logit_bias, LEAT_MAX_LOGIT_BIAS);
 	if (p->n_logit_bias > 0) {
 		bias = malloc((size_t)p->n_logit_bias * sizeof *bias);
 		if (!bias)
@@ -58,7 +59,8 @@ static enum leat_status make_stops(struct leat_request *r, const struct leat_req
 	if (p->n_stop <= 0)
 		return LEAT_OK;
 	if (p->n_stop > LEAT_MAX_STOPS)
-		return leat_fail(err, LEAT_E_LIMIT, "stop", LEAT_NO_OFFSET, "%d stop strings, at most %d", p->n_stop, LEAT_MAX_STOPS);
+		return leat_fail(err, LEAT_E_LIMIT, "stop", LEAT_NO_OFFSET, "%d stop strings, at most %d", p->n_stop,
+				 LEAT_MAX_STOPS);
 	for (int i = 0; i < p->n_stop; i++)
 		lens[i] = strlen(p->stop[i]);
 	return leat_stops_create(p->stop, lens, p->n_stop, &r->stops, err);
@@ -96,20 +98,21 @@ static enum leat_status check(const struct leat_engine *e, const struct leat_req
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "the prompt is empty");
 	if (p->n_tokens > (uint64_t)e->n_ctx || p->n_tokens > SIZE_MAX / sizeof(int32_t))
 		return leat_fail(err, LEAT_E_CONTEXT, "tokens", LEAT_NO_OFFSET,
-				 "the prompt has %llu tokens and the context holds %lld", (unsigned long long)p->n_tokens,
-				 (long long)e->n_ctx);
+				 "the prompt has %llu tokens and the context holds %lld",
+				 (unsigned long long)p->n_tokens, (long long)e->n_ctx);
 	for (uint64_t i = 0; i < p->n_tokens; i++)
 		if (p->tokens[i] < 0 || p->tokens[i] >= n_vocab)
-			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "token %llu of the prompt is %d, wanted 0 to %d",
-					 (unsigned long long)i, p->tokens[i], n_vocab - 1);
+			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET,
+					 "token %llu of the prompt is %d, wanted 0 to %d", (unsigned long long)i,
+					 p->tokens[i], n_vocab - 1);
 	if (p->max_tokens < -1 || p->max_tokens == 0)
-		return leat_fail(err, LEAT_E_ARG, "max_tokens", LEAT_NO_OFFSET, "max_tokens is %lld, wanted -1 or at least 1",
-				 (long long)p->max_tokens);
+		return leat_fail(err, LEAT_E_ARG, "max_tokens", LEAT_NO_OFFSET,
+				 "max_tokens is %lld, wanted -1 or at least 1", (long long)p->max_tokens);
 	return LEAT_OK;
 }
 
-enum leat_status leat_request_open(struct leat_engine *e, const struct leat_request_params *p, struct leat_request **ret,
-				   struct leat_error *err)
+enum leat_status leat_request_open(struct leat_engine *e, const struct leat_request_params *p,
+				   struct leat_request **ret, struct leat_error *err)
 {
 	LEAT_TRY(check(e, p, err));
 	struct leat_request *r = calloc(1, sizeof *r);
@@ -139,13 +142,15 @@ void leat_request_close(struct leat_request *r)
 	free(r);
 }
 
-/* One step with the next chunk of the prompt, or with the last drawn token. *ret_ready: logits of a next token exist. */
+/* One step with the next chunk of the prompt, or with the last drawn token. *ret_ready: logits of a next token exist.
+ */
 static enum leat_status feed(struct leat_request *r, int *ret_ready, struct leat_error *err)
 {
 	struct leat_feed f = { .seq = &r->seq, .tokens = &r->last, .n_tokens = 1, .want = LEAT_WANT_LAST };
 	uint64_t t0 = leat_now_ns(), *sum = &r->generate_ns;
 	if (r->n_fed < r->n_prompt) {
-		size_t left = r->n_prompt - r->n_fed, n = left < (size_t)r->engine->n_batch ? left : (size_t)r->engine->n_batch;
+		size_t left = r->n_prompt - r->n_fed,
+		       n = left < (size_t)r->engine->n_batch ? left : (size_t)r->engine->n_batch;
 		f.tokens = r->prompt + r->n_fed;
 		f.n_tokens = (int)n;
 		f.want = n == left ? LEAT_WANT_LAST : LEAT_WANT_NONE;

@@ -26,8 +26,8 @@ struct leat_request {
 	atomic_int cancelled;
 };
 
-enum leat_status leat_request_open(struct leat_engine *e, const struct leat_request_params *p, struct leat_request **ret,
-				   struct leat_error *err);
+enum leat_status leat_request_open(struct leat_engine *e, const struct leat_request_params *p,
+				   struct leat_request **ret, struct leat_error *err);
 void leat_request_close(struct leat_request *r); /* NULL allowed */
 enum leat_status leat_request_run(struct leat_request *r, struct leat_token *ret, struct leat_error *err);
 

@@ -52,14 +52,15 @@ static enum leat_status admit(struct leat_engine *e, const struct leat_feed *f, 
 	int n_out = f->want == LEAT_WANT_ALL ? f->n_tokens : f->want == LEAT_WANT_LAST;
 	if (f->n_tokens < 1 || f->n_tokens > e->n_batch - n_rows || n_out > e->step.cap_outputs - e->step.n_outputs ||
 	    f->n_checkpoints > e->step.cap_checkpoints - e->step.n_checkpoints)
-		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "%d tokens do not fit a step of %d", f->n_tokens, e->n_batch);
+		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "%d tokens do not fit a step of %d",
+				 f->n_tokens, e->n_batch);
 	for (int i = 0; i < f->n_tokens; i++)
 		if (f->tokens[i] < 0 || f->tokens[i] >= e->model->w.table->rows)
-			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "token id %d, wanted 0 to %d", f->tokens[i],
-					 e->model->w.table->rows - 1);
+			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "token id %d, wanted 0 to %d",
+					 f->tokens[i], e->model->w.table->rows - 1);
 	if (end > e->n_ctx || leat_slot_reserve(e->store, f->seq->slot, end))
-		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET, "%lld tokens do not fit the context of %lld",
-				 (long long)end, (long long)e->n_ctx);
+		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
+				 "%lld tokens do not fit the context of %lld", (long long)end, (long long)e->n_ctx);
 	return LEAT_OK;
 }
 
@@ -80,12 +81,14 @@ static enum leat_status fill(struct leat_engine *e, const struct leat_feed *feed
 	return LEAT_OK;
 }
 
-enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds, struct leat_error *err)
+enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
+				  struct leat_error *err)
 {
 	struct leat_plan_entry *plan;
 	e->exec = NULL;
 	if (n_feeds < 1 || n_feeds > e->n_seqs)
-		return leat_fail(err, LEAT_E_ARG, "n_seqs", LEAT_NO_OFFSET, "%d sequences in a step, wanted 1 to %d", n_feeds, e->n_seqs);
+		return leat_fail(err, LEAT_E_ARG, "n_seqs", LEAT_NO_OFFSET, "%d sequences in a step, wanted 1 to %d",
+				 n_feeds, e->n_seqs);
 	LEAT_TRY(fill(e, feeds, n_feeds, err));
 	LEAT_TRY(find_plan(e, &plan, err));
 	e->backend->submit(e->dev, plan->exec, &e->step, &e->store->view);

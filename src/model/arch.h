@@ -1,7 +1,7 @@
 /* arch.h - what an architecture file exports: one const struct leat_arch, and nothing else.
  *
- * It names its weights once, with symbolic shapes; the loader finds them in whatever source the model came from, proves each
- * shape and names the culprit. forward() then reads like the paper. docs/HOWTO-arch.md walks through a new one. */
+ * It names its weights once, with symbolic shapes; the loader finds them in whatever source the model came from, proves
+ * each shape and names the culprit. forward() then reads like the paper. docs/HOWTO-arch.md walks through a new one. */
 #ifndef LEAT_MODEL_ARCH_H
 #define LEAT_MODEL_ARCH_H
 
@@ -13,8 +13,8 @@
 /* Where a model's names come from. A new source is a column of the tables. */
 enum leat_source { LEAT_SOURCE_GGUF, LEAT_SOURCE_COUNT };
 
-/* Symbols that weight and state shapes are written in. config() fills those that it uses; 0 means "not known yet": taken
- * from the first tensor that shows it, then held against every other. */
+/* Symbols that weight and state shapes are written in. config() fills those that it uses; 0 means "not known yet":
+ * taken from the first tensor that shows it, then held against every other. */
 enum leat_dim {
 	LEAT_D_ONE,   /* 1 */
 	LEAT_D_VOCAB, /* rows of the embedding */

@@ -1,4 +1,5 @@
-/* linear.h - a linear layer as architectures see it: y = act(W x + b), with adapters applied where a request has one. */
+/* linear.h - a linear layer as architectures see it: y = act(W x + b), with adapters applied where a request has one.
+ */
 #ifndef LEAT_MODEL_LINEAR_H
 #define LEAT_MODEL_LINEAR_H
 

@@ -35,8 +35,9 @@ static enum leat_status find_arch(const struct leat_file *f, const struct leat_a
 		used = w > 0 && used + (size_t)w < sizeof known ? used + (size_t)w : used;
 	}
 	leat_escape(shown, sizeof shown, name.s, (size_t)name.n);
-	enum leat_status st = leat_fail(err, LEAT_E_UNSUPPORTED, "general.architecture", LEAT_NO_OFFSET,
-					"%s: architecture '%s' is not one that this build runs (%s)", f->path, shown, known);
+	enum leat_status st =
+		leat_fail(err, LEAT_E_UNSUPPORTED, "general.architecture", LEAT_NO_OFFSET,
+			  "%s: architecture '%s' is not one that this build runs (%s)", f->path, shown, known);
 	leat_err_code(err, "unsupported_model");
 	return st;
 }
@@ -51,7 +52,8 @@ struct load {
 };
 
 /* A symbol that nothing has fixed yet takes the tensor's value; a known one must equal it. */
-static enum leat_status prove_dim(struct load *l, const struct leat_tensor *t, const char *axis, enum leat_dim d, uint64_t found)
+static enum leat_status prove_dim(struct load *l, const struct leat_tensor *t, const char *axis, enum leat_dim d,
+				  uint64_t found)
 {
 	int *known = &l->w->cfg.dim[d];
 	if (!*known && found >= 1 && found <= LEAT_MAX_FF)
@@ -66,8 +68,8 @@ static enum leat_status prove_dim(struct load *l, const struct leat_tensor *t, c
 static enum leat_status prove_matrix(struct load *l, const struct leat_tensor *t, const struct leat_weight_decl *d)
 {
 	if (t->dim[2] != 1 || t->dim[3] != 1)
-		return leat_fail(l->err, LEAT_E_FORMAT, l->name, t->offset, "%s: tensor '%s' has %d dimensions, wanted 2",
-				 l->f->path, l->name, t->n_dims);
+		return leat_fail(l->err, LEAT_E_FORMAT, l->name, t->offset,
+				 "%s: tensor '%s' has %d dimensions, wanted 2", l->f->path, l->name, t->n_dims);
 	LEAT_TRY(prove_dim(l, t, "columns", d->in, t->dim[0]));
 	return prove_dim(l, t, "rows", d->out, t->dim[1]);
 }
@@ -111,7 +113,8 @@ static enum leat_status add_vector(struct load *l, const struct leat_tensor *t, 
 	int q = leat_quant_of_type(t->type);
 	uint64_t rows = t->dim[1] * t->dim[2] * t->dim[3]; /* the reader proved that the product fits */
 	/* r_k may come as [head size, heads]: the same numbers in the same order as [width] */
-	if (t->dim[0] != (uint64_t)l->w->cfg.dim[in] && out == LEAT_D_ONE && t->dim[0] * rows == (uint64_t)l->w->cfg.dim[in])
+	if (t->dim[0] != (uint64_t)l->w->cfg.dim[in] && out == LEAT_D_ONE &&
+	    t->dim[0] * rows == (uint64_t)l->w->cfg.dim[in])
 		rows = 1;
 	else
 		LEAT_TRY(prove_dim(l, t, "columns", in, t->dim[0]));
@@ -127,7 +130,8 @@ static enum leat_status add_vector(struct load *l, const struct leat_tensor *t, 
 	} else {
 		float *y = leat_arena_take_array(&l->w->arena, n, sizeof *y);
 		if (!y)
-			return leat_fail(l->err, LEAT_E_NOMEM, l->name, LEAT_NO_OFFSET, "%s: out of memory", l->f->path);
+			return leat_fail(l->err, LEAT_E_NOMEM, l->name, LEAT_NO_OFFSET, "%s: out of memory",
+					 l->f->path);
 		fmt->dequant(y, t->data, n);
 		ret->data = y;
 	}
@@ -149,7 +153,8 @@ static enum leat_status absent(struct load *l, const struct leat_weight_decl *d,
 	}
 	if (d->flags & LEAT_W_OPTIONAL || (d->flags & LEAT_W_NOT_FIRST && l->layer == 0))
 		return LEAT_OK;
-	return leat_fail(l->err, LEAT_E_FORMAT, l->name, LEAT_NO_OFFSET, "%s: tensor '%s' is missing", l->f->path, l->name);
+	return leat_fail(l->err, LEAT_E_FORMAT, l->name, LEAT_NO_OFFSET, "%s: tensor '%s' is missing", l->f->path,
+			 l->name);
 }
 
 static enum leat_status load_one(struct load *l, const struct leat_weight_decl *d, unsigned char *base)
@@ -191,8 +196,8 @@ static enum leat_status check_strays(struct load *l)
 		if (k > 4 && k < n->n && n->s[k] == '.' && layer >= (uint64_t)l->w->cfg.n_layer) {
 			leat_escape(l->name, sizeof l->name, n->s, (size_t)n->n);
 			return leat_fail(l->err, LEAT_E_FORMAT, l->name, l->f->tensor[i].offset,
-					 "%s: tensor '%s' belongs to a block beyond block_count %d", l->f->path, l->name,
-					 l->w->cfg.n_layer);
+					 "%s: tensor '%s' belongs to a block beyond block_count %d", l->f->path,
+					 l->name, l->w->cfg.n_layer);
 		}
 	}
 	return LEAT_OK;

@@ -1,7 +1,8 @@
 /* backend.h - the contract that every backend implements: one const struct leat_backend.
  *
- * Core code never names a backend: the build collects descriptors from the folders that hold a backend.c. A backend lowers a
- * plan once and replays it. After compile nothing fails but the device itself, whose fault is sticky and read by wait(). */
+ * Core code never names a backend: the build collects descriptors from the folders that hold a backend.c. A backend
+ * lowers a plan once and replays it. After compile nothing fails but the device itself, whose fault is sticky and read
+ * by wait(). */
 #ifndef LEAT_PLAN_BACKEND_H
 #define LEAT_PLAN_BACKEND_H
 
@@ -27,8 +28,8 @@ struct leat_backend {
 	/* One line for people: "CPU: model (instruction sets), 2 threads". */
 	void (*describe)(void *dev, char *dst, size_t cap);
 
-	/* 1 if the backend can run ops of this kind over weights of this format (-1: no weight). Asked before anything is
-	 * loaded, so that a refusal names the op. */
+	/* 1 if the backend can run ops of this kind over weights of this format (-1: no weight). Asked before anything
+	 * is loaded, so that a refusal names the op. */
 	int (*supports)(void *dev, int op_kind, int quant);
 
 	/* Makes a weight ready (repacks, uploads); may set w->bound; adds the bytes it took to *ret_bytes. */
@@ -47,7 +48,8 @@ struct leat_backend {
 	void (*release)(void *dev, struct leat_exec *x); /* NULL allowed */
 
 	/* Starts one step; may return before it has run. The step block must stay untouched until wait() returns. */
-	void (*submit)(void *dev, struct leat_exec *x, const struct leat_step *step, const struct leat_state_view *state);
+	void (*submit)(void *dev, struct leat_exec *x, const struct leat_step *step,
+		       const struct leat_state_view *state);
 	/* Returns when the last submitted step of x has run: E_DEVICE if the device failed since it was opened. */
 	enum leat_status (*wait)(void *dev, struct leat_exec *x, struct leat_error *err);
 	/* After wait: result row o as host memory, valid until the next submit of x. */

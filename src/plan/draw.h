@@ -146,12 +146,16 @@ LEAT_HD static inline uint32_t leat_draw_distance(float x)
 	return (uint32_t)(x * -1048576.0f);
 }
 
-/* exp(x) in units of 2^-32 for x <= 0, not NaN; 2^32 - 1 at 0, and 0 from -LEAT_DRAW_REACH on. Error: below 2^-24
- * relative plus one unit.
- *
- * x = -k ln2/128 + r; exp(x) = 2^-(k >> 7) * 2^-((k & 127) / 128) * (1 + r + r^2/2), the middle factor from a table. ln2/128
- * is the sum of an 11-bit and a 9-bit constant, k has 13 bits: both products are exact, and so is the first sum. */
-LEAT_HD static inline uint32_t leat_draw_weight(float x)
+/* exp(x) in units of 2^-32 is computed as 2^-(k >> 7) * 2^-((k & 127) / 128) * (1 + r + r^2/2) with x = -k ln2/128 + r; the
+ * middle factor comes from a table. ln2/128 is the sum of an 11-bit and a 9-bit constant and k has 13 bits: both products
+ * are exact, and so is the first sum. */
+#define LEAT_DRAW_STEPS (-184.66496f) /* -128 / ln2 */
+#define LEAT_DRAW_STEP_HIGH 0x1.63p-8f
+#define LEAT_DRAW_STEP_LOW (-0x1.bdp-20f)
+#define LEAT_DRAW_ONE 2147483648.0f /* 2^31 */
+
+/* The integer end of it: k of [0, 4155], m = (r + r^2/2) * 2^31 truncated. */
+LEAT_HD static inline uint32_t leat_draw_power(int32_t k, int32_t m)
 {
 	/* round(2^(32 - j/128)), the first cut to 32 bits */
 	static const uint32_t power[128] = {
@@ -172,16 +176,20 @@ LEAT_HD static inline uint32_t leat_draw_weight(float x)
 		0x8b95c1e4u, 0x8ad4c645u, 0x8a14d575u, 0x8955ee03u, 0x88980e81u, 0x87db3580u, 0x871f6197u, 0x8664915cu,
 		0x85aac368u, 0x84f1f656u, 0x843a28c4u, 0x8383594fu, 0x82cd8699u, 0x8218af43u, 0x8164d1f4u, 0x80b1ed50u,
 	};
+	return (uint32_t)((power[k & 127] * (uint64_t)(2147483648LL + m)) >> (31 + (k >> 7)));
+}
+
+/* The weight of x <= 0, not NaN: exp(x) in units of 2^-32; 2^32 - 1 at 0, and 0 from -LEAT_DRAW_REACH on. Error: below 2^-24
+ * relative plus one unit. It never rises while x falls. */
+LEAT_HD static inline uint32_t leat_draw_weight(float x)
+{
 	if (!(x > -LEAT_DRAW_REACH))
 		return 0;
-	int32_t k = (int32_t)(x * -184.66496f); /* 128 / ln2 */
-	float kf = (float)k;
-	float r = x + kf * 0x1.63p-8f;
-	r = r + kf * -0x1.bdp-20f;
+	int32_t k = (int32_t)(x * LEAT_DRAW_STEPS);
+	float r = x + (float)k * LEAT_DRAW_STEP_HIGH;
+	r = r + (float)k * LEAT_DRAW_STEP_LOW;
 	float p = r * (1.0f + r * 0.5f);
-	int32_t m = (int32_t)(p * 2147483648.0f);
-	uint64_t e = (uint64_t)(int64_t)(2147483648LL + m);
-	return (uint32_t)((power[k & 127] * e) >> (31 + (k >> 7)));
+	return leat_draw_power(k, (int32_t)(p * LEAT_DRAW_ONE));
 }
 
 /* ---- typical sampling ------------------------------------------------------------------------------------------ */

@@ -28,14 +28,15 @@ static enum leat_status one(const char *item, size_t n, uint64_t *opts, struct l
 	int i = eq ? find(item, (size_t)(eq - item)) : -1;
 	size_t n_value = eq ? n - (size_t)(eq + 1 - item) : 0;
 	if (i < 0)
-		return leat_fail(err, LEAT_E_ARG, "opt", LEAT_NO_OFFSET, "--opt %.*s: no such switch (leat doctor --opts lists them)",
-				 (int)n, item);
+		return leat_fail(err, LEAT_E_ARG, "opt", LEAT_NO_OFFSET,
+				 "--opt %.*s: no such switch (leat doctor --opts lists them)", (int)n, item);
 	if (n_value == 2 && !memcmp(eq + 1, "on", 2))
 		*opts |= (uint64_t)1 << i;
 	else if (n_value == 3 && !memcmp(eq + 1, "off", 3))
 		*opts &= ~((uint64_t)1 << i);
 	else
-		return leat_fail(err, LEAT_E_ARG, "opt", LEAT_NO_OFFSET, "--opt %.*s: the value is not on or off", (int)n, item);
+		return leat_fail(err, LEAT_E_ARG, "opt", LEAT_NO_OFFSET, "--opt %.*s: the value is not on or off",
+				 (int)n, item);
 	return LEAT_OK;
 }
 

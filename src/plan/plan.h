@@ -1,7 +1,7 @@
 /* plan.h - a step as data: a list of ops over buffers whose places in one arena are settled.
  *
- * Recorded once per key by running an architecture's forward(); lowered by a backend; replayed for every step that rounds
- * up to the key. Immutable after leat_plan_finish. */
+ * Recorded once per key by running an architecture's forward(); lowered by a backend; replayed for every step that
+ * rounds up to the key. Immutable after leat_plan_finish. */
 #ifndef LEAT_PLAN_PLAN_H
 #define LEAT_PLAN_PLAN_H
 
@@ -18,8 +18,8 @@ enum leat_op_kind {
 
 const char *leat_op_name(int kind);
 
-/* Everything that changes the ops or their shapes, and nothing else: positions, slots, pages, adapters and which rows are
- * wanted are data of the step block. Compared bytewise: no padding, zero what is unused. */
+/* Everything that changes the ops or their shapes, and nothing else: positions, slots, pages, adapters and which rows
+ * are wanted are data of the step block. Compared bytewise: no padding, zero what is unused. */
 struct leat_plan_key {
 	int32_t tokens, seqs, outputs, splits; /* buckets */
 	uint32_t variant;                      /* LEAT_VARIANT_... */

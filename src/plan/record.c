@@ -53,9 +53,10 @@ enum leat_status leat_record_end(struct leat_rec *c, const struct leat_buf *resu
 	if (oom || bad >= 0 || !result) {
 		leat_plan_destroy(p);
 		if (oom)
-			return leat_fail(err, LEAT_E_NOMEM, "plan", LEAT_NO_OFFSET, "out of memory while recording a plan");
-		return leat_fail(err, LEAT_E_INTERNAL, "plan", LEAT_NO_OFFSET, "op %s was recorded with shapes that disagree",
-				 leat_op_name(bad));
+			return leat_fail(err, LEAT_E_NOMEM, "plan", LEAT_NO_OFFSET,
+					 "out of memory while recording a plan");
+		return leat_fail(err, LEAT_E_INTERNAL, "plan", LEAT_NO_OFFSET,
+				 "op %s was recorded with shapes that disagree", leat_op_name(bad));
 	}
 	p->result = (int)(result - p->buf);
 	p->buf[p->result].is_result = 1;
@@ -157,7 +158,8 @@ void leat_embed(struct leat_rec *c, struct leat_buf *y, const struct leat_weight
 	writes(c, o, y);
 }
 
-void leat_rmsnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain, float eps)
+void leat_rmsnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
+		  float eps)
 {
 	struct leat_op *o = rowwise(c, LEAT_OP_rmsnorm, y, x);
 	o->v[0] = gain;

@@ -1,8 +1,9 @@
 /* record.h - the language that forward() functions speak. Nothing is computed here: each call appends one op.
  *
- * Shapes in brackets are [rows][cols]; T is tokens of the step, O output rows. Shapes were proved when the model was loaded;
- * a mismatch is a bug of the architecture file, makes the recording fail as a whole and is reported by leat_record_end.
- * Unless said otherwise the output is a buffer of its own. Arithmetic, accuracy and sources stand in cpu/kernels.h. */
+ * Shapes in brackets are [rows][cols]; T is tokens of the step, O output rows. Shapes were proved when the model was
+ * loaded; a mismatch is a bug of the architecture file, makes the recording fail as a whole and is reported by
+ * leat_record_end. Unless said otherwise the output is a buffer of its own. Arithmetic, accuracy and sources stand in
+ * cpu/kernels.h. */
 #ifndef LEAT_PLAN_RECORD_H
 #define LEAT_PLAN_RECORD_H
 
@@ -13,7 +14,8 @@ struct leat_rec;
 
 /* Recording starts with a key and ends with a plan or with the first error. */
 struct leat_rec *leat_record_begin(const struct leat_plan_key *key);
-/* Takes `result` ([O][n_rows]) as the plan's result, settles the layout, frees c. E_NOMEM, E_INTERNAL (shape mismatch). */
+/* Takes `result` ([O][n_rows]) as the plan's result, settles the layout, frees c. E_NOMEM, E_INTERNAL (shape mismatch).
+ */
 enum leat_status leat_record_end(struct leat_rec *c, const struct leat_buf *result, struct leat_plan **ret,
 				 struct leat_error *err);
 
@@ -28,7 +30,8 @@ struct leat_buf *leat_tmp_out(struct leat_rec *c, int cols);
 /* y[t] = row id[t] of the table */
 void leat_embed(struct leat_rec *c, struct leat_buf *y, const struct leat_weight *table);
 /* y may be x in the norms */
-void leat_rmsnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain, float eps);
+void leat_rmsnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
+		  float eps);
 void leat_layernorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
 		    const struct leat_vec *bias, float eps);
 /* Layer norm of each of n_heads equal parts of a row; gain and bias are as wide as the row. */
@@ -46,8 +49,8 @@ void leat_product(struct leat_rec *c, struct leat_buf *y, const struct leat_weig
 void leat_rope_table(struct leat_rec *c, struct leat_buf *cs, const struct leat_rope *rope);
 void leat_rope_apply(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *cs, int head_size, int n_rot);
 
-/* Attention over the paged cache: appends k and v [T][n_kv * head_size] to state tensors `state_k` and state_k + 1 of the
- * current layer, then y[T][n_head * head_size]. window 0: all earlier keys; else keys p - window + 1 .. p. */
+/* Attention over the paged cache: appends k and v [T][n_kv * head_size] to state tensors `state_k` and state_k + 1 of
+ * the current layer, then y[T][n_head * head_size]. window 0: all earlier keys; else keys p - window + 1 .. p. */
 void leat_attention(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *q, const struct leat_buf *k,
 		    const struct leat_buf *v, int n_head, int n_kv, int head_size, int window, int state_k);
 
@@ -59,8 +62,8 @@ void leat_mul_vec(struct leat_rec *c, struct leat_buf *y, const struct leat_buf 
 /* x += (to - x) * s */
 void leat_mix(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *to, const struct leat_buf *s);
 
-/* Token shift: d[t] = x[t - 1] - x[t] within a sequence, x[-1] from state tensor `state` of the current layer ([D]), which
- * then holds the last x. Honours checkpoints. */
+/* Token shift: d[t] = x[t - 1] - x[t] within a sequence, x[-1] from state tensor `state` of the current layer ([D]),
+ * which then holds the last x. Honours checkpoints. */
 void leat_shift(struct leat_rec *c, struct leat_buf *d, const struct leat_buf *x, int state);
 /* y = x + d * mu, mu is part `part` of the vector */
 void leat_lerp(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_buf *d,

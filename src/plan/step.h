@@ -1,8 +1,9 @@
-/* step.h - what changes from step to step: one contiguous block of fixed layout, filled by the engine, read by backends.
+/* step.h - what changes from step to step: one contiguous block of fixed layout, filled by the engine, read by
+ * backends.
  *
- * A plan is recorded for buckets; the block says how much of the bucket is real. It is a set of arrays at fixed offsets in
- * one allocation, so that a device copies it in one piece and a captured graph reads it at a fixed address. Later kinds of
- * per-step data (adapters per row, sampler parameters per output) are further arrays: nothing moves. */
+ * A plan is recorded for buckets; the block says how much of the bucket is real. It is a set of arrays at fixed offsets
+ * in one allocation, so that a device copies it in one piece and a captured graph reads it at a fixed address. Later
+ * kinds of per-step data (adapters per row, sampler parameters per output) are further arrays: nothing moves. */
 #ifndef LEAT_PLAN_STEP_H
 #define LEAT_PLAN_STEP_H
 

@@ -99,8 +99,9 @@ enum leat_status leat_store_create(const struct leat_store_params *p, struct lea
 	int64_t cols = s->view.page_bytes ? (p->n_ctx + LEAT_STORE_PAGE_TOKENS - 1) / LEAT_STORE_PAGE_TOKENS : 0;
 	enum leat_status st = LEAT_OK;
 	if (cols * p->n_slots > INT32_MAX / 2) {
-		st = leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET, "a context of %lld tokens for %d sequences is too much",
-			       (long long)p->n_ctx, p->n_slots);
+		st = leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
+			       "a context of %lld tokens for %d sequences is too much", (long long)p->n_ctx,
+			       p->n_slots);
 	} else {
 		s->view.page_table_cols = (int)cols;
 		s->n_pages = (int)cols * p->n_slots;

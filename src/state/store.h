@@ -1,7 +1,7 @@
 /* store.h - the memory that sequences live in: paged rows per token, cells per sequence.
  *
- * Counts are fixed when the store is created; taking and giving never allocates. A cell holds the per-sequence tensors of all
- * layers in one piece, so a snapshot or a fork is one copy. Owned by the engine's thread. */
+ * Counts are fixed when the store is created; taking and giving never allocates. A cell holds the per-sequence tensors
+ * of all layers in one piece, so a snapshot or a fork is one copy. Owned by the engine's thread. */
 #ifndef LEAT_STATE_STORE_H
 #define LEAT_STATE_STORE_H
 

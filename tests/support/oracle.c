@@ -30,7 +30,8 @@ const char *oracle_path(const char *relative)
 	static char path[2][1024];
 	static int which;
 	which = !which;
-	snprintf(path[which], sizeof path[which], "%s/%s", env_or("LEAT_ORACLE", source_path("../shared/oracle")), relative);
+	snprintf(path[which], sizeof path[which], "%s/%s", env_or("LEAT_ORACLE", source_path("../shared/oracle")),
+		 relative);
 	if (access(path[which], R_OK)) {
 		printf("skipped: no %s\n", relative);
 		return NULL;

@@ -1,11 +1,13 @@
-/* oracle.h - independent references from LEAT_ORACLE (default ../shared/oracle beside the tree), when they are there. */
+/* oracle.h - independent references from LEAT_ORACLE (default ../shared/oracle beside the tree), when they are there.
+ */
 #ifndef LEAT_TESTS_SUPPORT_ORACLE_H
 #define LEAT_TESTS_SUPPORT_ORACLE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Path of a file under the oracle folder (static buffer, two calls deep), or NULL with a line 'skipped: ...' when absent. */
+/* Path of a file under the oracle folder (static buffer, two calls deep), or NULL with a line 'skipped: ...' when
+ * absent. */
 const char *oracle_path(const char *relative);
 
 /* Path inside the source tree (static buffer). */

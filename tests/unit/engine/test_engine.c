@@ -52,7 +52,7 @@ enum { N_MODELS = 2, PROMPT = 24 };
 static struct leat_model *open_model(int i)
 {
 	struct leat_model *m = NULL;
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	if (access(source_path(models[i]), R_OK))
 		skip();
 	if (leat_model_open(source_path(models[i]), NULL, &m, &err))
@@ -64,7 +64,7 @@ static struct leat_engine *open_engine(struct leat_model *m, int n_seqs, int mod
 {
 	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
 	struct leat_engine *e = NULL;
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	p.n_threads = 2;
 	p.n_seqs = n_seqs;
 	p.n_ctx = 2048;
@@ -91,7 +91,7 @@ static void must(enum leat_status st, const struct leat_error *err)
 static void solo(struct leat_engine *e, const int32_t *t, int n, float *row, size_t n_rows)
 {
 	struct leat_seq s;
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_feed f = { .seq = &s, .tokens = t, .n_tokens = n, .want = LEAT_WANT_LAST };
 	must(leat_seq_open(e, &s, &err), &err);
 	must(leat_engine_step(e, &f, 1, &err), &err);
@@ -111,11 +111,12 @@ static void test_crowd_equals_solo(void **state)
 		int32_t t[3][PROMPT];
 		struct leat_seq s[3];
 		struct leat_feed f[3];
-		struct leat_error err;
+		struct leat_error err = LEAT_ERROR_INIT;
 		for (int i = 0; i < 3; i++) {
 			fill_prompt(t[i], PROMPT, (unsigned)i + 1);
 			must(leat_seq_open(e, &s[i], &err), &err);
-			f[i] = (struct leat_feed){ .seq = &s[i], .tokens = t[i], .n_tokens = 3 + 4 * i, .want = LEAT_WANT_NONE };
+			f[i] = (struct leat_feed){
+				.seq = &s[i], .tokens = t[i], .n_tokens = 3 + 4 * i, .want = LEAT_WANT_NONE};
 		}
 		must(leat_engine_step(e, f, 3, &err), &err);
 		for (int i = 0; i < 3; i++) {
@@ -147,7 +148,7 @@ static void test_checkpoint_inside_a_chunk(void **state)
 	struct leat_engine *e = open_engine(model, 2, LEAT_MODE_DETERMINISTIC, NULL);
 	int32_t t[PROMPT];
 	struct leat_seq a, b;
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_checkpoint cp = { 9, leat_cell_take(e->store) };
 	(void)state;
 	fill_prompt(t, PROMPT, 3);
@@ -178,7 +179,7 @@ static void test_refused_step_changes_nothing(void **state)
 		float *want = malloc(n_rows * sizeof *want);
 		int32_t t[PROMPT], bad[2] = { 1, 1 << 30 };
 		struct leat_seq s;
-		struct leat_error err;
+		struct leat_error err = LEAT_ERROR_INIT;
 		fill_prompt(t, PROMPT, 9);
 		solo(e, t, PROMPT, want, n_rows);
 		must(leat_seq_open(e, &s, &err), &err);
@@ -223,7 +224,7 @@ static void test_steady_decode_allocates_nothing(void **state)
 		struct leat_engine *e = open_engine(model, 1, LEAT_MODE_DEFAULT, NULL);
 		int32_t t[8];
 		struct leat_request *r;
-		struct leat_error err;
+		struct leat_error err = LEAT_ERROR_INIT;
 		struct leat_token tok = LEAT_TOKEN_INIT;
 		fill_prompt(t, 8, 5);
 		struct leat_request_params p = greedy(model, t, 8, 1100);
@@ -255,7 +256,7 @@ static char *text_of(struct leat_model *model, const char *opts, int n)
 	char *text = calloc((size_t)n + 1, model->max_token_bytes);
 	int32_t t[40];
 	struct leat_request *r;
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_token tok = LEAT_TOKEN_INIT;
 	fill_prompt(t, 40, 11);
 	struct leat_request_params p = greedy(model, t, 40, n);
@@ -299,7 +300,7 @@ static void test_cancel_and_stop(void **state)
 	const char *stops[1] = { stop };
 	int32_t t[40];
 	struct leat_request *r, *second;
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_token tok = LEAT_TOKEN_INIT;
 	(void)state;
 	fill_prompt(t, 40, 11);
@@ -312,7 +313,8 @@ static void test_cancel_and_stop(void **state)
 	assert_int_equal(tok.finish, LEAT_FINISH_CANCELLED);
 	leat_request_unref(r);
 
-	memcpy(stop, all + 20, 4); /* four characters of the middle: the text must end right before their first occurrence */
+	memcpy(stop, all + 20,
+	       4); /* four characters of the middle: the text must end right before their first occurrence */
 	size_t where = (size_t)(strstr(all, stop) - all);
 	p.max_tokens = 40;
 	p.stop = stops;
@@ -337,7 +339,7 @@ static void test_context_is_a_limit(void **state)
 	struct leat_engine_params ep = LEAT_ENGINE_PARAMS_INIT;
 	struct leat_engine *e;
 	struct leat_request *r;
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_token tok = LEAT_TOKEN_INIT;
 	int32_t t[100];
 	int n = 0;

@@ -84,13 +84,14 @@ static void test_shape_mismatch_is_reported(void **state)
 	(void)state;
 	struct leat_plan_key key = key_of(2, 1);
 	struct leat_rec *c = leat_record_begin(&key);
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_plan *p = NULL;
 	struct leat_buf *x = leat_tmp(c, 16), *y = leat_tmp(c, 8), *out = leat_tmp_out(c, 16);
 	leat_embed(c, x, &table);
 	leat_swiglu(c, y, x, x); /* 8 columns from 16 */
 	leat_gather(c, out, x);
 	assert_int_equal(leat_record_end(c, out, &p, &err), LEAT_E_INTERNAL);
+	print_message("%s\n", err.message);
 	assert_non_null(strstr(err.message, "swiglu"));
 	assert_null(p);
 }
@@ -122,7 +123,7 @@ static void test_buckets_round_up(void **state)
 static void test_opts(void **state)
 {
 	uint64_t opts = 0;
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	(void)state;
 	assert_int_equal(leat_opts_parse("gemm=off,steal=off,gemm=on", &opts, NULL), LEAT_OK);
 	assert_true(leat_opt_on(opts, LEAT_OPT_gemm));
@@ -180,9 +181,12 @@ static void test_cache_keeps_what_was_used_last(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layout_never_shares_live_memory), cmocka_unit_test(test_shape_mismatch_is_reported),
-		cmocka_unit_test(test_reading_before_writing_is_reported), cmocka_unit_test(test_buckets_round_up),
-		cmocka_unit_test(test_opts), cmocka_unit_test(test_cache_keeps_what_was_used_last),
+		cmocka_unit_test(test_layout_never_shares_live_memory),
+		cmocka_unit_test(test_shape_mismatch_is_reported),
+		cmocka_unit_test(test_reading_before_writing_is_reported),
+		cmocka_unit_test(test_buckets_round_up),
+		cmocka_unit_test(test_opts),
+		cmocka_unit_test(test_cache_keeps_what_was_used_last),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,8 @@ static void test_cells_do_not_overlap(void **state)
 			for (int l = 0; l < N_LAYER; l++)
 				for (int i = 0; i < spec[t].cols; i++) {
 					float *x = leat_state_cell(&s->view, t, l, c) + i;
-					assert_true(x >= s->view.cells && x < s->view.cells + s->view.cell_floats * N_CELLS);
+					assert_true(x >= s->view.cells &&
+						    x < s->view.cells + s->view.cell_floats * N_CELLS);
 					assert_true(*x == 0); /* nobody else wrote here */
 					*x = 1;
 				}
