@@ -85,8 +85,8 @@ extern const struct leat_format *const leat_format_list[]; /* generated, NULL at
 /* Short form of an input string for messages, into buf; returned. Names that are too long end in "...". */
 const char *leat_str_show(struct leat_str s, char buf[96]);
 
-/* Opens, recognises and parses `path`. Errors: E_NOTFOUND, E_ARG (no regular file), E_IO, E_FORMAT, E_UNSUPPORTED (right
- * file, unknown type or version; legacy containers are named), E_LIMIT, E_NOMEM. */
+/* Opens, recognises and parses `path`. Errors: E_NOTFOUND, E_ARG (no regular file), E_IO, E_FORMAT, E_UNSUPPORTED
+ * (right file, unknown type or version; legacy containers are named), E_LIMIT, E_NOMEM. */
 enum leat_status leat_file_open(const char *path, struct leat_file **ret, struct leat_error *err);
 
 /* The same over bytes in memory (borrowed until close): for tests and fuzzing. `name` appears in messages. */
