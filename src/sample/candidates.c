@@ -60,6 +60,7 @@ int leat_candidates_open(struct leat_sampler *s, const float *logits)
 	s->dense = logits;
 	s->n = 0;
 	s->weighed = 0;
+	s->inv_temperature = 1.0f;
 	leat_candidates_settle(s);
 	return bad;
 }
@@ -118,12 +119,13 @@ void leat_candidates_gather(struct leat_sampler *s, float floor)
 
 void leat_candidates_weigh(struct leat_sampler *s)
 {
-	leat_candidates_gather(s, s->max - LEAT_DRAW_REACH);
+	/* What lies further away weighs nothing; the margin covers the roundings. */
+	leat_candidates_gather(s, s->max - 1.0001f * LEAT_DRAW_REACH / s->inv_temperature);
 	if (s->weighed)
 		return;
 	uint64_t total = 0;
 	for (int i = 0; i < s->n; i++) {
-		s->weight[i] = leat_draw_weight(leat_draw_scale(s->list[i].logit, s->max, 1.0f));
+		s->weight[i] = leat_draw_weight(leat_draw_scale(s->list[i].logit, s->max, s->inv_temperature));
 		total += s->weight[i];
 	}
 	s->total = total;
@@ -189,16 +191,6 @@ void leat_candidates_select(struct leat_sampler *s, const uint32_t *mass, uint64
 	    !narrow(s, mass, 0, 10, &border, &target))
 		return;
 	leat_candidates_cut(s, mass, border, target);
-}
-
-void leat_candidates_scale(struct leat_sampler *s, float inv)
-{
-	/* What lies further away weighs nothing after scaling; the margin covers the roundings. */
-	leat_candidates_gather(s, s->max - 1.0001f * LEAT_DRAW_REACH / inv);
-	for (int i = 0; i < s->n; i++)
-		s->list[i].logit = leat_draw_scale(s->list[i].logit, s->max, inv);
-	s->max = 0.0f;
-	s->weighed = 0;
 }
 
 int32_t leat_candidates_best(const struct leat_sampler *s)

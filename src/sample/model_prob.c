@@ -1,7 +1,7 @@
 /* model_prob.c - the model's own log-probability of what was drawn. */
 #include <math.h>
-#include <string.h>
 
+#include "sample/lanes.h"
 #include "sample/stage.h"
 
 enum { BLOCK = LEAT_SAMPLE_BLOCK };
@@ -9,34 +9,34 @@ enum { BLOCK = LEAT_SAMPLE_BLOCK };
 /* Blocks whose largest logit lies this far below the row's add less than 2^20 * exp(-40) to a sum of at least 1. */
 #define NEGLIGIBLE 40.0f
 
-/* Sum of exp(x - max) over a block, for reporting only (no id depends on it): plain float32 that a compiler turns into
- * vectors of any width. 2^t = 2^n * 2^f, f in [-1, 0]; the polynomial is the Taylor series of 2^f about -1/2, 1e-7 off. */
+/* exp(d) for d <= 0, for reporting only (no id depends on it): 2^t = 2^n * 2^(h - 1/2), h in (-1/2, 1/2]; the polynomial is
+ * the Taylor series of 2^(h - 1/2) about 0, 3e-7 off at its ends. Below -80 it gives 0. */
+static inline leat_lanes_f32 exp_lanes(leat_lanes_f32 d)
+{
+	leat_lanes_i32 near = d > -80.0f;
+	leat_lanes_f32 t = leat_lanes_and(d, near) * 1.44269504f;
+	leat_lanes_i32 n = leat_lanes_truncate(t);
+	leat_lanes_f32 h = t - leat_lanes_float(n) + 0.5f;
+	leat_lanes_f32 p = leat_lanes_set(1.08919408e-4f);
+	p = p * h + 9.42824938e-4f;
+	p = p * h + 6.80104431e-3f;
+	p = p * h + 0.0392473316f;
+	p = p * h + 0.169865792f;
+	p = p * h + 0.490129072f;
+	p = p * h + 0.707106781f;
+	return leat_lanes_and(p * (leat_lanes_f32)((n + 127) << 23), near);
+}
+
 static float sum_block(const float *x, float max)
 {
-	float part[BLOCK];
-	int32_t power[BLOCK];
-	float scale[BLOCK];
-	for (int i = 0; i < BLOCK; i++) {
-		float d = x[i] - max;
-		d = d > -80.0f ? d : -80.0f;
-		float t = d * 1.44269504f;
-		int32_t n = (int32_t)t;
-		float h = t - (float)n + 0.5f;
-		float p = 1.0893e-4f;
-		p = p * h + 9.42811e-4f;
-		p = p * h + 6.80096e-3f;
-		p = p * h + 0.0392471f;
-		p = p * h + 0.169864949f;
-		p = p * h + 0.490129072f;
-		part[i] = p * h + 0.707106781f;
-		power[i] = (n + 127) * (1 << 23);
+	leat_lanes_f32 even = leat_lanes_set(0.0f);
+	leat_lanes_f32 odd = even;
+	for (int i = 0; i < BLOCK; i += 2 * LEAT_LANES) {
+		even += exp_lanes(leat_lanes_load(x + i) - max);
+		odd += exp_lanes(leat_lanes_load(x + i + LEAT_LANES) - max);
 	}
-	memcpy(scale, power, sizeof scale);
-	float sum[8] = {0};
-	for (int i = 0; i < BLOCK; i += 8)
-		for (int j = 0; j < 8; j++)
-			sum[j] += part[i + j] * scale[i + j];
-	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+	even += odd;
+	return (even[0] + even[1]) + (even[2] + even[3]);
 }
 
 double leat_model_log_sum(const float *logits, int n, float max, const float *block_max)

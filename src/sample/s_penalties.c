@@ -36,10 +36,11 @@ static enum leat_status create(struct leat_sampler *s, const struct leat_sample_
 	return leat_occurrence_init(&s->seen, s->n_vocab, windowed ? p->repeat_last_n : 0, err);
 }
 
+/* After the temperature stage the logit stands for logit / temperature; costs are brought to the same scale. */
 static float penalised(const struct leat_sampler *s, int32_t id, float logit)
 {
-	volatile float cost = s->p.frequency_penalty * leat_occurrence_count(&s->seen, id);
-	return leat_draw_penalised(logit, s->p.repeat_penalty, cost + s->p.presence_penalty);
+	float cost = s->p.presence_penalty + s->p.frequency_penalty * leat_occurrence_count(&s->seen, id);
+	return leat_draw_penalised(logit, s->p.repeat_penalty, cost / s->inv_temperature);
 }
 
 static void apply(struct leat_sampler *s)

@@ -1,5 +1,5 @@
 /* s_temperature.c - divides logits by the temperature: below 1 sharpens, above 1 flattens. Temperature 0 never comes here:
- * the chain then takes the largest logit. */
+ * the chain then takes the largest logit. No logit is rewritten: all that follows weighs distances times 1/temperature. */
 #include "plan/draw.h"
 #include "sample/stage.h"
 
@@ -16,7 +16,8 @@ static int active(const struct leat_sample_params *p)
 
 static void apply(struct leat_sampler *s)
 {
-	leat_candidates_scale(s, leat_draw_inv_temperature(s->p.temperature));
+	s->inv_temperature = leat_draw_inv_temperature(s->p.temperature);
+	s->weighed = 0;
 }
 
 const struct leat_sampler_stage leat_sampler_temperature = {

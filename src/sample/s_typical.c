@@ -25,7 +25,7 @@ static void apply(struct leat_sampler *s)
 	uint64_t sum = 0;
 	leat_candidates_weigh(s);
 	for (int i = 0; i < s->n; i++) {
-		float x = leat_draw_scale(s->list[i].logit, s->max, 1.0f);
+		float x = leat_draw_scale(s->list[i].logit, s->max, s->inv_temperature);
 		s->key[i] = x > -LEAT_DRAW_REACH ? leat_draw_distance(x) : UINT32_MAX;
 		sum += leat_draw_moment(s->weight[i], s->key[i]);
 	}

@@ -46,6 +46,7 @@ struct leat_sampler {
 	/* one draw */
 	const float *dense; /* NULL once there is a list */
 	float max;          /* the largest logit among the candidates; -INFINITY: none is left */
+	float inv_temperature; /* logits stay as they are; their distances from max are multiplied by this */
 	int n;              /* candidates in the list */
 	int weighed;        /* weight[] and total hold for the list */
 	uint64_t total;
@@ -100,8 +101,6 @@ void leat_candidates_select(struct leat_sampler *s, const uint32_t *mass, uint64
 void leat_candidates_cut(struct leat_sampler *s, const uint32_t *mass, uint32_t border, uint64_t left);
 /* Fills key[] so that larger logits come first. */
 void leat_candidates_key_logits(struct leat_sampler *s);
-/* Multiplies all distances from the largest logit by inv; the largest becomes 0. */
-void leat_candidates_scale(struct leat_sampler *s, float inv);
 /* The lowest id with the largest logit. */
 int32_t leat_candidates_best(const struct leat_sampler *s);
 /* The candidate at point t of the total, in ascending order of ids; weighed before. t < total. */
