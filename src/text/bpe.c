@@ -9,8 +9,8 @@
 
 static const char tokens_key[] = "tokenizer.ggml.tokens", merges_key[] = "tokenizer.ggml.merges";
 
-/* The GPT-2 byte alphabet writes printable bytes as themselves and the 68 others (0..32, 127..160, 173) as U+0100 and up,
- * in order. */
+/* The GPT-2 byte alphabet writes printable bytes as themselves and the 68 others (0..32, 127..160, 173) as U+0100 and
+ * up, in order. */
 static int alphabet_byte(uint32_t cp)
 {
 	if (cp < 256)
@@ -43,13 +43,13 @@ static enum leat_status fill_bytes(struct leat_bpe *b, const struct leat_vocab *
 		b->byte_id[i] = leat_vocab_find(v, &byte, 1);
 		if (b->byte_id[i] < 0)
 			return leat_fail(err, LEAT_E_FORMAT, tokens_key, LEAT_NO_OFFSET,
-					 "%s: found no token for the byte 0x%02x, wanted all 256: without it some texts "
-					 "cannot be written", tokens_key, (unsigned)i);
+					 "%s: found no token for the byte 0x%02x, wanted all 256: without it some "
+					 "texts cannot be written", tokens_key, (unsigned)i);
 	}
 	return LEAT_OK;
 }
 
-/* A merge as three tokens. */
+/* The two sides of a merge. */
 struct merge {
 	int32_t left, right;
 };
@@ -98,7 +98,8 @@ static enum leat_status read_merges(struct leat_bpe *b, const struct leat_vocab 
 }
 
 /* Orders the merges by left, then right token: two counting sorts, the first into `order`. */
-static void sort_merges(struct leat_bpe *b, const struct merge *merge, uint32_t *order, uint32_t *count, size_t n_tokens)
+static void sort_merges(struct leat_bpe *b, const struct merge *merge, uint32_t *order, uint32_t *count,
+			size_t n_tokens)
 {
 	for (uint32_t i = 0; i < b->n_merges; i++) {
 		count[merge[i].right + 1]++;

@@ -129,8 +129,8 @@ static enum leat_status build(struct leat_matcher *m, struct leat_arena *arena, 
 	return LEAT_OK;
 }
 
-enum leat_status leat_matcher_build(struct leat_matcher *m, struct leat_arena *arena, const struct leat_pattern *pattern,
-				    size_t n, struct leat_error *err)
+enum leat_status leat_matcher_build(struct leat_matcher *m, struct leat_arena *arena,
+				    const struct leat_pattern *pattern, size_t n, struct leat_error *err)
 {
 	uint64_t total = 0;
 	*m = (struct leat_matcher){0};

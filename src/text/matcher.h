@@ -34,8 +34,8 @@ struct leat_matcher {
 
 /* Builds from n patterns (their order does not matter; of equal ones the lowest id wins) into the arena. With n = 0 the
  * matcher is empty. E_LIMIT: more than LEAT_MAX_MATCH_BYTES in all; E_NOMEM. */
-enum leat_status leat_matcher_build(struct leat_matcher *m, struct leat_arena *arena, const struct leat_pattern *pattern,
-				    size_t n, struct leat_error *err);
+enum leat_status leat_matcher_build(struct leat_matcher *m, struct leat_arena *arena,
+				    const struct leat_pattern *pattern, size_t n, struct leat_error *err);
 
 /* The child of a node by that byte, or 0. */
 static inline uint32_t leat_matcher_child(const struct leat_matcher *m, uint32_t state, uint8_t byte)

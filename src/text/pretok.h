@@ -11,7 +11,7 @@
 struct leat_pretok {
 	const char *name;     /* tokenizer.ggml.pre */
 	const char *pattern;  /* the definition, for tests */
-	int any_prefix;       /* one character that is no letter, number or line end may lead a word; else only a space */
+	int any_prefix;       /* any character but a letter, number or line end may lead a word; else only a space */
 	int fold_case;        /* contractions in any case */
 	int max_digits;       /* numbers in one piece; 0: any, and a space may lead them */
 	int line_ends;        /* line ends stick to punctuation and close a run of white space */

@@ -21,8 +21,8 @@ static enum leat_status bad_line(const struct reader *r, const unsigned char *s,
 {
 	char shown[64];
 	leat_escape(shown, sizeof(shown), s, n);
-	return leat_fail(err, LEAT_E_FORMAT, "vocabulary", LEAT_NO_OFFSET, "line %zu: found '%s', wanted %s", r->line,
-			 shown, wanted);
+	return leat_fail(err, LEAT_E_FORMAT, "vocabulary", LEAT_NO_OFFSET, "line %zu: found '%s', wanted %s",
+			 r->line, shown, wanted);
 }
 
 /* A decimal number of 1 to 7 digits, or -1. */
@@ -39,7 +39,7 @@ static int number(const unsigned char *s, size_t n)
 	return value;
 }
 
-/* NULL, or what was wanted. The quote that closes must be the last byte and stand nowhere inside without a backslash. */
+/* NULL, or what was wanted. The quote that closes is the last byte and stands nowhere inside without a backslash. */
 static const char *read_literal(const unsigned char *s, size_t n, unsigned char *dst, size_t *ret_n)
 {
 	enum leat_literal kind = n && s[0] == 'b' ? LEAT_LITERAL_BYTES : LEAT_LITERAL_STR;
@@ -119,8 +119,9 @@ enum leat_status leat_vocab_from_rwkv_text(const char *path, struct leat_vocab *
 	LEAT_TRY(leat_map_open(&m, path, err));
 	enum leat_status st;
 	if (m.size > MAX_FILE_BYTES)
-		st = leat_fail(err, LEAT_E_LIMIT, "vocabulary", LEAT_NO_OFFSET, "found %llu bytes, at most %d are allowed",
-			       (unsigned long long)m.size, MAX_FILE_BYTES);
+		st = leat_fail(err, LEAT_E_LIMIT, "vocabulary", LEAT_NO_OFFSET,
+			       "found %llu bytes, at most %d are allowed", (unsigned long long)m.size,
+			       MAX_FILE_BYTES);
 	else
 		st = build(&r, &m, ret, err);
 	if (st != LEAT_OK)

@@ -104,16 +104,16 @@ done:
 	return st;
 }
 
-enum leat_status leat_tokenize(const struct leat_vocab *v, const void *text, size_t n, unsigned flags, int32_t **ret_ids,
-			       size_t *ret_n, struct leat_error *err)
+enum leat_status leat_tokenize(const struct leat_vocab *v, const void *text, size_t n, unsigned flags,
+			       int32_t **ret_ids, size_t *ret_n, struct leat_error *err)
 {
 	struct leat_ids out = {0};
 	if (n > MAX_TEXT_BYTES)
-		return leat_fail(err, LEAT_E_LIMIT, "text", LEAT_NO_OFFSET, "found %zu bytes of text, at most %d are "
-				 "allowed", n, MAX_TEXT_BYTES);
+		return leat_fail(err, LEAT_E_LIMIT, "text", LEAT_NO_OFFSET,
+				 "found %zu bytes of text, at most %d are allowed", n, MAX_TEXT_BYTES);
 	if (flags & ~(unsigned)(LEAT_TOK_SPECIAL | LEAT_TOK_PARSE_SPECIAL))
 		return leat_fail(err, LEAT_E_ARG, "flags", LEAT_NO_OFFSET, "found unknown flags 0x%x", flags);
-	enum leat_status st = tokenize(v, text, n, flags, &out, err);
+	enum leat_status st = tokenize(v, n ? text : "", n, flags, &out, err);
 	if (st != LEAT_OK || out.n == 0) {
 		free(out.id);
 		out = (struct leat_ids){0};

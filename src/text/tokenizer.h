@@ -15,8 +15,10 @@ enum {
 	LEAT_TOK_PARSE_SPECIAL = 2, /* control tokens written out in the text become their ids; else plain text */
 };
 
-enum leat_token_kind { LEAT_TOKEN_NORMAL = 1, LEAT_TOKEN_UNKNOWN, LEAT_TOKEN_CONTROL, LEAT_TOKEN_USER, LEAT_TOKEN_UNUSED,
-		       LEAT_TOKEN_BYTE };
+enum leat_token_kind {
+	LEAT_TOKEN_NORMAL = 1, LEAT_TOKEN_UNKNOWN, LEAT_TOKEN_CONTROL, LEAT_TOKEN_USER, LEAT_TOKEN_UNUSED,
+	LEAT_TOKEN_BYTE
+};
 
 enum { LEAT_MAX_VOCAB = 1 << 20, LEAT_MAX_TOKEN_BYTES = 65536 };
 
@@ -43,11 +45,11 @@ int leat_vocab_find(const struct leat_vocab *v, const void *bytes, size_t n); /*
 
 /* Encodes n bytes. *ret_ids is heap memory (free()), NULL when there are no ids. Time and memory linear in n; E_LIMIT
  * for n over 2^30, E_NOMEM. */
-enum leat_status leat_tokenize(const struct leat_vocab *v, const void *text, size_t n, unsigned flags, int32_t **ret_ids,
-			       size_t *ret_n, struct leat_error *err);
+enum leat_status leat_tokenize(const struct leat_vocab *v, const void *text, size_t n, unsigned flags,
+			       int32_t **ret_ids, size_t *ret_n, struct leat_error *err);
 
 /* Incremental decoding that never emits half a character: bytes of an incomplete UTF-8 sequence are held back until it
- * is complete or proves invalid; an invalid sequence becomes U+FFFD by the maximal-subpart rule (Unicode, table 3-8). */
+ * is complete or proves invalid; an invalid one becomes U+FFFD by the maximal-subpart rule (Unicode, table 3-8). */
 struct leat_detok {
 	const struct leat_vocab *vocab;
 	unsigned char held[4];
@@ -56,8 +58,8 @@ struct leat_detok {
 };
 void leat_detok_init(struct leat_detok *d, const struct leat_vocab *v, int special);
 
-/* Appends the complete characters that token id brings to out[cap]; returns bytes written. cap >= leat_detok_bound(d, id).
- * No allocation. */
+/* Appends the complete characters that token id brings to out[cap]; returns bytes written. Needs
+ * cap >= leat_detok_bound(d, id); with less it writes nothing and the token is lost. No allocation. */
 size_t leat_detok_next(struct leat_detok *d, int id, char *out, size_t cap);
 size_t leat_detok_bound(const struct leat_detok *d, int id);
 /* End of the stream: what is still held becomes U+FFFD. cap >= 4. */
@@ -71,8 +73,10 @@ enum leat_status leat_stops_create(const char *const *stops, const size_t *lens,
 				   struct leat_error *err);
 void leat_stops_destroy(struct leat_stops *s);
 void leat_stops_reset(struct leat_stops *s);
-/* Feeds n bytes (n <= 2^16); writes what is safe to show to out (cap >= n + LEAT_MAX_STOP_BYTES) and its length to *ret_n. Returns the
- * index of the stop string found (what precedes it has been written, nothing after it is), or -1. No allocation. */
+/* Feeds n bytes; writes what is safe to show to out (cap >= n + LEAT_MAX_STOP_BYTES) and its length to *ret_n. Returns
+ * the index of the stop string found, or -1: the one that ends first, the longest of those that end at the same byte.
+ * What precedes it has been written; nothing else ever is until a reset, later calls return the same index. No
+ * allocation. */
 int leat_stops_feed(struct leat_stops *s, const char *text, size_t n, char *out, size_t *ret_n);
 /* End of the stream without a stop: the held text. cap >= LEAT_MAX_STOP_BYTES. */
 size_t leat_stops_flush(struct leat_stops *s, char *out);

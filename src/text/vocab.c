@@ -165,7 +165,8 @@ static enum leat_status decode_token(const struct leat_vocab *v, const struct le
 		dst[0] = (unsigned char)byte;
 		*ret_n = 1;
 	} else if (kind != LEAT_TOKEN_NORMAL || spec->raw) {
-		memcpy(dst, s->s, (size_t)s->n);
+		if (s->n)
+			memcpy(dst, s->s, (size_t)s->n);
 	} else if (v->kind == LEAT_VOCAB_BPE) {
 		*ret_n = leat_bpe_decode_alphabet((const unsigned char *)s->s, (size_t)s->n, dst);
 	} else {

@@ -35,8 +35,9 @@ static enum leat_status load_kinds(const struct leat_file *f, size_t n, unsigned
 	if (!m)
 		return LEAT_OK;
 	if (m->count != n)
-		return leat_fail(err, LEAT_E_FORMAT, kinds_key, m->offset, "%s: found %llu entries, wanted %zu, one for "
-				 "each token", kinds_key, (unsigned long long)m->count, n);
+		return leat_fail(err, LEAT_E_FORMAT, kinds_key, m->offset,
+				 "%s: found %llu entries, wanted %zu, one for each token", kinds_key,
+				 (unsigned long long)m->count, n);
 	unsigned char *kinds = malloc(n);
 	if (!kinds)
 		return leat_fail(err, LEAT_E_NOMEM, kinds_key, LEAT_NO_OFFSET, "no memory for the vocabulary");
