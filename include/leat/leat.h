@@ -184,8 +184,9 @@ enum {
 	LEAT_REQUEST_IGNORE_EOS = 2,
 	LEAT_REQUEST_SHOW_SPECIAL = 4, /* control tokens appear in the text */
 };
-/* Fills *p with the defaults of the model's family (attention: 0.8 / 40 / 0.95 / 0.05; RWKV: 1.0 / top-p 0.5 /
- * penalties 0.3, 0.3, decay 0.996), a random seed, no limit. */
+/* Fills *p with the defaults of the model's family (attention: 0.8 / top-k 40 / top-p 0.95 / min-p 0.05; RWKV: 1.0 /
+ * top-p 0.5, and with the World vocabulary penalties 0.3 and 0.3 that fade by 0.996 a token and look at the answer
+ * only), a random seed, no limit. */
 LEAT_API void leat_request_params_init(const struct leat_model *m, struct leat_request_params *p);
 
 /* E_ARG names the field; E_CONTEXT: prompt longer than the context; E_BUSY: as many requests as n_seqs are live. */

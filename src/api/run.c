@@ -76,12 +76,22 @@ enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens
 void leat_request_params_init(const struct leat_model *m, struct leat_request_params *p)
 {
 	int rwkv = m->w.arch && m->w.arch->family == LEAT_FAMILY_RWKV;
+	/* RWKV's fading penalties are tuned to the World vocabulary; others have far commoner common tokens */
+	int fading = rwkv && !strcmp(leat_vocab_kind(m->vocab), "rwkv");
 	*p = (struct leat_request_params){
-		.struct_size = sizeof *p, .flags = LEAT_REQUEST_RANDOM_SEED, .max_tokens = -1,
-		.temperature = rwkv ? 1.0f : 0.8f, .top_p = rwkv ? 0.5f : 0.95f, .min_p = rwkv ? 0.0f : 0.05f,
-		.typical_p = 1.0f, .top_k = rwkv ? 0 : 40, .repeat_penalty = 1.0f, .repeat_last_n = 64,
-		.presence_penalty = rwkv ? 0.3f : 0.0f, .frequency_penalty = rwkv ? 0.3f : 0.0f,
-		.penalty_decay = rwkv ? 0.996f : 1.0f,
+		.struct_size = sizeof *p,
+		.flags = LEAT_REQUEST_RANDOM_SEED,
+		.max_tokens = -1,
+		.temperature = rwkv ? 1.0f : 0.8f,
+		.top_k = rwkv ? 0 : 40,
+		.top_p = rwkv ? 0.5f : 0.95f,
+		.min_p = rwkv ? 0.0f : 0.05f,
+		.typical_p = 1.0f,
+		.repeat_penalty = 1.0f,
+		.repeat_last_n = 64,
+		.presence_penalty = fading ? 0.3f : 0.0f,
+		.frequency_penalty = fading ? 0.3f : 0.0f,
+		.penalty_decay = fading ? 0.996f : 1.0f,
 	};
 }
 

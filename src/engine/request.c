@@ -84,7 +84,8 @@ static enum leat_status set_up(struct leat_request *r, const struct leat_request
 	LEAT_TRY(make_sampler(r, p, err));
 	LEAT_TRY(make_stops(r, p, err));
 	leat_detok_init(&r->detok, m->vocab, (p->flags & LEAT_REQUEST_SHOW_SPECIAL) != 0);
-	for (size_t i = 0; i < r->n_prompt; i++)
+	/* fading penalties look at the answer only, as RWKV's own chat programs do; windowed ones at the prompt too */
+	for (size_t i = 0; i < r->n_prompt && p->penalty_decay >= 1; i++)
 		leat_sampler_accept(r->sampler, r->prompt[i]);
 	LEAT_TRY(leat_seq_open(r->engine, &r->seq, err));
 	r->has_seq = 1;
