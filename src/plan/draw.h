@@ -1,4 +1,5 @@
-/* draw.h - the arithmetic of sampling, shared by C11 and CUDA C++: the same logits and seed give the same id everywhere.
+/* draw.h - the arithmetic of sampling, shared by C11 and CUDA C++: the same logits and seed give the same id
+ * everywhere.
  *
  * NUMERICS.md section 4. A backend that draws on its device must reproduce exactly this:
  *   1. x = leat_draw_scale(logit, max, inv_temperature) <= 0, max being the largest logit among the candidates;
@@ -10,9 +11,9 @@
  * candidates are taken lowest id first.
  *
  * Why the bits cannot differ. Integers are integers. The exponential has few float32 operations, and each product that
- * an addition follows is exact in float32 (the constants are short enough), so that fused and separate multiply-add, and
- * whatever a compiler contracts, round once, in the same place. No libm, no fast-math variants, no denormal matters:
- * flushing them changes no weight. Do not compile this with reassociation (-ffast-math). */
+ * an addition follows is exact in float32 (the constants are short enough), so that fused and separate multiply-add,
+ * and whatever a compiler contracts, round once, in the same place. No libm, no fast-math variants, no denormal
+ * matters: flushing them changes no weight. Do not compile this with reassociation (-ffast-math). */
 #ifndef LEAT_PLAN_DRAW_H
 #define LEAT_PLAN_DRAW_H
 
@@ -54,8 +55,8 @@ LEAT_HD static inline struct leat_philox leat_draw_philox(struct leat_philox ctr
 	return ctr;
 }
 
-/* The 64 random bits of one draw. Philox's key holds 64 bits: the seed fills it, and the choice index has a counter word of
- * its own beside the position, so no two of (seed, choice, position) share a block. */
+/* The 64 random bits of one draw. Philox's key holds 64 bits: the seed fills it, and the choice index has a counter
+ * word of its own beside the position, so no two of (seed, choice, position) share a block. */
 LEAT_HD static inline uint64_t leat_draw_random(uint64_t seed, uint32_t choice, uint64_t position)
 {
 	struct leat_philox c = {{(uint32_t)position, (uint32_t)(position >> 32), choice, 0}};
@@ -119,8 +120,8 @@ LEAT_HD static inline uint32_t leat_draw_bits(float x)
 	return pun.u;
 }
 
-/* Integers in the opposite order of the logits (0 for the largest): descending logits are ascending keys, and equal keys
- * are equal logits, -0 and +0 included. No NaN. */
+/* Integers in the opposite order of the logits (0 for the largest): descending logits are ascending keys, and equal
+ * keys are equal logits, -0 and +0 included. No NaN. */
 LEAT_HD static inline uint32_t leat_draw_key(float logit)
 {
 	uint32_t u = leat_draw_bits(logit);
@@ -146,9 +147,9 @@ LEAT_HD static inline uint32_t leat_draw_distance(float x)
 	return (uint32_t)(x * -1048576.0f);
 }
 
-/* exp(x) in units of 2^-32 is computed as 2^-(k >> 7) * 2^-((k & 127) / 128) * (1 + r + r^2/2) with x = -k ln2/128 + r; the
- * middle factor comes from a table. ln2/128 is the sum of an 11-bit and a 9-bit constant and k has 13 bits: both products
- * are exact, and so is the first sum. */
+/* exp(x) in units of 2^-32 is computed as 2^-(k >> 7) * 2^-((k & 127) / 128) * (1 + r + r^2/2) with x = -k ln2/128 +
+ * r; the middle factor comes from a table. ln2/128 is the sum of an 11-bit and a 9-bit constant and k has 13 bits:
+ * both products are exact, and so is the first sum. */
 #define LEAT_DRAW_STEPS (-184.66496f) /* -128 / ln2 */
 #define LEAT_DRAW_STEP_HIGH 0x1.63p-8f
 #define LEAT_DRAW_STEP_LOW (-0x1.bdp-20f)
@@ -179,8 +180,8 @@ LEAT_HD static inline uint32_t leat_draw_power(int32_t k, int32_t m)
 	return (uint32_t)((power[k & 127] * (uint64_t)(2147483648LL + m)) >> (31 + (k >> 7)));
 }
 
-/* The weight of x <= 0, not NaN: exp(x) in units of 2^-32; 2^32 - 1 at 0, and 0 from -LEAT_DRAW_REACH on. Error: below 2^-24
- * relative plus one unit. It never rises while x falls. */
+/* The weight of x <= 0, not NaN: exp(x) in units of 2^-32; 2^32 - 1 at 0, and 0 from -LEAT_DRAW_REACH on. Error:
+ * below 2^-24 relative plus one unit. It never rises while x falls. */
 LEAT_HD static inline uint32_t leat_draw_weight(float x)
 {
 	if (!(x > -LEAT_DRAW_REACH))
@@ -226,8 +227,8 @@ LEAT_HD static inline float leat_draw_biased(float logit, float bias)
 	return leat_draw_clamp(logit + bias);
 }
 
-/* `repeat` divides positive logits and multiplies negative ones; then `cost` (presence + frequency * count, computed once
- * by the host) is subtracted. The quotient or product is rounded before the subtraction. */
+/* `repeat` divides positive logits and multiplies negative ones; then `cost` (presence + frequency * count, computed
+ * once by the host) is subtracted. The quotient or product is rounded before the subtraction. */
 LEAT_HD static inline float leat_draw_penalised(float logit, float repeat, float cost)
 {
 #if defined(__CUDA_ARCH__)

@@ -158,7 +158,8 @@ static int narrow(const struct leat_sampler *s, const uint32_t *mass, int shift,
 	return 0;
 }
 
-void leat_candidates_cut(struct leat_sampler *s, const uint32_t *mass, uint32_t border, uint64_t left)
+/* Keeps keys before the border, and the lowest ids at the border until their mass reaches `left`. */
+static void cut(struct leat_sampler *s, const uint32_t *mass, uint32_t border, uint64_t left)
 {
 	uint64_t taken = 0;
 	uint64_t total = 0;
@@ -184,13 +185,29 @@ void leat_candidates_cut(struct leat_sampler *s, const uint32_t *mass, uint32_t 
 		s->weighed = 0; /* weights are relative to the largest */
 }
 
+void leat_candidates_drop_light(struct leat_sampler *s, uint64_t floor)
+{
+	uint64_t total = 0;
+	int n = 0;
+	for (int i = 0; i < s->n; i++) {
+		uint32_t weight = s->weight[i];
+		int keep = weight >= floor;
+		s->list[n] = s->list[i];
+		s->weight[n] = weight;
+		total += keep ? weight : 0;
+		n += keep;
+	}
+	s->n = n;
+	s->total = total;
+}
+
 void leat_candidates_select(struct leat_sampler *s, const uint32_t *mass, uint64_t target)
 {
 	uint32_t border = 0;
 	if (!narrow(s, mass, 21, 11, &border, &target) || !narrow(s, mass, 10, 11, &border, &target) ||
 	    !narrow(s, mass, 0, 10, &border, &target))
 		return;
-	leat_candidates_cut(s, mass, border, target);
+	cut(s, mass, border, target);
 }
 
 int32_t leat_candidates_best(const struct leat_sampler *s)

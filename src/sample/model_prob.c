@@ -9,8 +9,8 @@ enum { BLOCK = LEAT_SAMPLE_BLOCK };
 /* Blocks whose largest logit lies this far below the row's add less than 2^20 * exp(-40) to a sum of at least 1. */
 #define NEGLIGIBLE 40.0f
 
-/* exp(d) for d <= 0, for reporting only (no id depends on it): 2^t = 2^n * 2^(h - 1/2), h in (-1/2, 1/2]; the polynomial is
- * the Taylor series of 2^(h - 1/2) about 0, 3e-7 off at its ends. Below -80 it gives 0. */
+/* exp(d) for d <= 0, for reporting only (no id depends on it): 2^t = 2^n * 2^(h - 1/2), h in (-1/2, 1/2]; the
+ * polynomial is the Taylor series of 2^(h - 1/2) about 0, 3e-7 off at its ends. Below -80 it gives 0. */
 static inline leat_lanes_f32 exp_lanes(leat_lanes_f32 d)
 {
 	leat_lanes_i32 near = d > -80.0f;

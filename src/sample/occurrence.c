@@ -3,8 +3,8 @@
 
 #include "sample/stage.h"
 
-/* Counts are stored divided by a unit that shrinks with every token, so that all of them decay by one product. Before the
- * unit leaves the range of a double, the counts are brought back to unit 1: once in thousands of tokens. */
+/* Counts are stored divided by a unit that shrinks with every token, so that all of them decay by one product.
+ * Before the unit leaves the range of a double, the counts are brought back to unit 1: once in thousands of tokens. */
 #define SMALLEST_UNIT 1e-200
 
 enum leat_status leat_occurrence_init(struct leat_occurrence *o, int n_vocab, int32_t n_window, struct leat_error *err)
@@ -22,7 +22,8 @@ enum leat_status leat_occurrence_init(struct leat_occurrence *o, int n_vocab, in
 	if (o->count && o->place && o->ids && (o->window || !n_window))
 		return LEAT_OK;
 	leat_occurrence_deinit(o);
-	return leat_fail(err, LEAT_E_NOMEM, "sampler", LEAT_NO_OFFSET, "no memory for the penalties of %d tokens", n_vocab);
+	return leat_fail(err, LEAT_E_NOMEM, "sampler", LEAT_NO_OFFSET,
+			 "no memory for the penalties of %d tokens", n_vocab);
 }
 
 void leat_occurrence_deinit(struct leat_occurrence *o)

@@ -27,7 +27,7 @@ enum leat_status leat_sample_check_range(const char *name, float value, float lo
 			 (double)low, (double)high);
 }
 
-/* "penalties, top_k, ..." in the default order first, then whatever else is built in. */
+/* The names an order may hold, for messages. */
 static void known_names(char *dst, size_t cap)
 {
 	size_t used = 0;
@@ -58,7 +58,8 @@ static enum leat_status fail_order(const char *name, size_t n, const char *what,
 	char known[200];
 	leat_escape(shown, sizeof shown, name, n);
 	known_names(known, sizeof known);
-	return leat_fail(err, LEAT_E_ARG, "samplers", LEAT_NO_OFFSET, "samplers: '%s' %s; known: %s", shown, what, known);
+	return leat_fail(err, LEAT_E_ARG, "samplers", LEAT_NO_OFFSET, "samplers: '%s' %s; known: %s", shown,
+			 what, known);
 }
 
 static void add_stage(struct leat_sampler *s, const struct leat_sample_params *p,
@@ -94,7 +95,8 @@ enum leat_status leat_sample_plan(struct leat_sampler *s, const struct leat_samp
 {
 	for (int i = 0; leat_sampler_list[i]; i++) {
 		if (i == LEAT_SAMPLE_STAGES)
-			return leat_fail(err, LEAT_E_INTERNAL, "samplers", LEAT_NO_OFFSET, "too many samplers built in");
+			return leat_fail(err, LEAT_E_INTERNAL, "samplers", LEAT_NO_OFFSET,
+					 "too many samplers built in");
 		LEAT_TRY(leat_sampler_list[i]->check(p, s->n_vocab, err));
 	}
 	s->n_stages = 0;

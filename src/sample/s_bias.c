@@ -9,8 +9,8 @@
 static enum leat_status check(const struct leat_sample_params *p, int n_vocab, struct leat_error *err)
 {
 	if (p->n_bias < 0 || p->n_bias > LEAT_MAX_LOGIT_BIAS || (p->n_bias > 0 && !p->bias))
-		return leat_fail(err, LEAT_E_ARG, "logit_bias", LEAT_NO_OFFSET, "logit_bias has %d entries; wanted 0 to %d",
-				 p->n_bias, LEAT_MAX_LOGIT_BIAS);
+		return leat_fail(err, LEAT_E_ARG, "logit_bias", LEAT_NO_OFFSET,
+				 "logit_bias has %d entries; wanted 0 to %d", p->n_bias, LEAT_MAX_LOGIT_BIAS);
 	for (int32_t i = 0; i < p->n_bias; i++) {
 		const struct leat_logit_bias *b = &p->bias[i];
 		if (b->id < 0 || b->id >= n_vocab)
@@ -18,7 +18,8 @@ static enum leat_status check(const struct leat_sample_params *p, int n_vocab, s
 					 "logit_bias entry %d: id %d; wanted 0 to %d", i, b->id, n_vocab - 1);
 		if (isnan(b->bias) || b->bias == INFINITY)
 			return leat_fail(err, LEAT_E_ARG, "logit_bias", LEAT_NO_OFFSET,
-					 "logit_bias entry %d: %g; wanted a finite number or -infinity", i, (double)b->bias);
+					 "logit_bias entry %d: %g; wanted a finite number or -infinity", i,
+					 (double)b->bias);
 	}
 	return LEAT_OK;
 }
@@ -32,7 +33,8 @@ static enum leat_status create(struct leat_sampler *s, const struct leat_sample_
 {
 	s->bias = malloc((size_t)p->n_bias * sizeof *s->bias);
 	if (!s->bias)
-		return leat_fail(err, LEAT_E_NOMEM, "logit_bias", LEAT_NO_OFFSET, "no memory for %d entries", p->n_bias);
+		return leat_fail(err, LEAT_E_NOMEM, "logit_bias", LEAT_NO_OFFSET, "no memory for %d entries",
+				 p->n_bias);
 	memcpy(s->bias, p->bias, (size_t)p->n_bias * sizeof *s->bias);
 	s->n_bias = p->n_bias;
 	return LEAT_OK;

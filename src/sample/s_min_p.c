@@ -20,10 +20,7 @@ static void apply(struct leat_sampler *s)
 {
 	leat_candidates_weigh(s);
 	/* The likeliest weighs 2^32 - 1 and the fraction is rounded up: the border lies in [1, 2^32 - 1]. */
-	uint64_t border = leat_draw_share(UINT32_MAX, leat_draw_fraction(s->p.min_p));
-	for (int i = 0; i < s->n; i++)
-		s->key[i] = s->weight[i] < border;
-	leat_candidates_cut(s, NULL, 1, 0);
+	leat_candidates_drop_light(s, leat_draw_share(UINT32_MAX, leat_draw_fraction(s->p.min_p)));
 }
 
 const struct leat_sampler_stage leat_sampler_min_p = {

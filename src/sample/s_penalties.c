@@ -3,9 +3,9 @@
  *   logit > 0: logit / repeat, else logit * repeat        (Keskar et al., "CTRL", 2019, with the negative case mended)
  *   then - presence - frequency * count                   for every token that occurred
  *
- * Without decay, `count` is the number of occurrences among the last repeat_last_n tokens. With penalty_decay d < 1 there
- * is no window: each accepted token first multiplies every count by d and then adds 1 to its own, as the RWKV family does
- * it; frequency uses the shrunk count, presence and repetition hold for every token that ever occurred. */
+ * Without decay, `count` is the number of occurrences among the last repeat_last_n tokens. With penalty_decay d < 1
+ * there is no window: each accepted token first multiplies every count by d and then adds 1 to its own, as the RWKV
+ * family does it; frequency uses the shrunk count, presence and repetition hold for every token that ever occurred. */
 #include "plan/draw.h"
 #include "sample/stage.h"
 
@@ -63,5 +63,6 @@ static void apply(struct leat_sampler *s)
 }
 
 const struct leat_sampler_stage leat_sampler_penalties = {
-	.name = "penalties", .for_greedy = 1, .edits_row = 1, .check = check, .active = active, .create = create, .apply = apply,
+	.name = "penalties", .for_greedy = 1, .edits_row = 1,
+	.check = check, .active = active, .create = create, .apply = apply,
 };

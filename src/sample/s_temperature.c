@@ -1,5 +1,6 @@
-/* s_temperature.c - divides logits by the temperature: below 1 sharpens, above 1 flattens. Temperature 0 never comes here:
- * the chain then takes the largest logit. No logit is rewritten: all that follows weighs distances times 1/temperature. */
+/* s_temperature.c - divides logits by the temperature: below 1 sharpens, above 1 flattens. Temperature 0 never comes
+ * here: the chain then takes the largest logit. No logit is rewritten: all that follows weighs distances times
+ * 1/temperature. */
 #include "plan/draw.h"
 #include "sample/stage.h"
 

@@ -17,8 +17,8 @@ static int active(const struct leat_sample_params *p)
 	return p->top_k > 0;
 }
 
-/* A floor that at least k logits reach: the k-th largest of the block maxima. Only the blocks above it need reading, which
- * for a usual k is a few dozen of thousands. */
+/* A floor that at least k logits reach: the k-th largest of the block maxima. Only the blocks above it need reading,
+ * which for a usual k is a few dozen of thousands. */
 static float floor_of(struct leat_sampler *s, int32_t k)
 {
 	if (k > s->n_blocks)

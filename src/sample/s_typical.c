@@ -1,8 +1,8 @@
-/* s_typical.c - locally typical sampling (Meister et al., "Locally Typical Sampling", 2023): the tokens whose surprise lies
- * nearest to the expected one, as many as hold a share p of the probability.
+/* s_typical.c - locally typical sampling (Meister et al., "Locally Typical Sampling", 2023): the tokens whose
+ * surprise lies nearest to the expected one, as many as hold a share p of the probability.
  *
- * With x the distance of a logit from the largest, |surprise - entropy| = |x - sum of prob * x|: no logarithm is needed, and
- * in fixed point the sum does not depend on its order. */
+ * With x the distance of a logit from the largest, |surprise - entropy| = |x - sum of prob * x|: no logarithm is
+ * needed, and in fixed point the sum does not depend on its order. */
 #include "plan/draw.h"
 #include "sample/stage.h"
 

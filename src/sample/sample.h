@@ -1,8 +1,13 @@
 /* sample.h - from logits to a token id: the chain of NUMERICS.md section 4.
  *
- * logit bias and masks -> penalties -> top-k -> typical -> top-p -> min-p -> temperature -> draw; the order of the
- * filters can be changed. The arithmetic is plan/draw.h, so the same logits and seed give the same id on every backend.
- * A chain belongs to one request; no call but create allocates. */
+ * logit bias and masks -> penalties -> top-k -> typical -> top-p -> min-p -> temperature -> draw; the order of all
+ * but the bias and the draw can be changed. The arithmetic is plan/draw.h, so the same logits and seed give the same
+ * id on every backend. A chain belongs to one request and one thread at a time; no call but create allocates, and a
+ * draw's work does not grow with what was accepted beyond the tokens that differ. Memory: 16 bytes per id, 4 more
+ * with bias or penalties, and 16 more (touched only where a token occurred) with penalties.
+ *
+ * Temperature 0 runs bias and penalties, then takes the largest logit: filters cannot change it (typical could, and is
+ * left out). A stage that the order leaves out does not run; without "temperature" in it a draw is at temperature 1. */
 #ifndef LEAT_SAMPLE_SAMPLE_H
 #define LEAT_SAMPLE_SAMPLE_H
 
@@ -25,35 +30,46 @@ struct leat_sample_params {
 	float min_p;             /* [0, 1); 0: off */
 	float typical_p;         /* (0, 1]; 1: off */
 	float repeat_penalty;    /* divides positive, multiplies negative logits. [0.01, 100]; 1: off */
-	int32_t repeat_last_n;   /* tokens looked back at by the three penalties without decay; 0: off, -1: all */
+	int32_t repeat_last_n;   /* tokens the penalties look back at, without decay; 0: off, -1: all; <= 2^20 */
 	float presence_penalty;  /* [-100, 100] subtracted once from what occurred */
 	float frequency_penalty; /* [-100, 100] subtracted per (decayed) occurrence */
-	float penalty_decay;     /* (0, 1]: counts shrink by it each token (RWKV: 0.996); 1: plain counts in the window */
+	/* [1e-6, 1]; 1: plain counts in the window. Below 1 (RWKV: 0.996) the window does not apply: each accepted
+	 * token multiplies all counts by it, then adds 1 to its own; presence and repetition hold for all that ever
+	 * occurred. */
+	float penalty_decay;
 	const struct leat_logit_bias *bias; /* borrowed during create */
 	int32_t n_bias;
-	const char *order;       /* NULL or names joined by ';' : "penalties;top_k;typical_p;top_p;min_p;temperature" */
+	/* NULL (the default order) or distinct names joined by ';', borrowed during create:
+	 * "penalties;top_k;typical_p;top_p;min_p;temperature". "": none of them. */
+	const char *order;
 };
+/* Everything off, temperature 1, seed 0, a window of 64. */
 void leat_sample_params_init(struct leat_sample_params *p);
 
 struct leat_sampler;
 
-/* n_vocab: usable ids (padding rows of the head lie above it and are never drawn). n_rows: logits per row. */
+/* n_vocab: usable ids, 1 to 2^20 (padding rows of the head lie above it and are never read). E_ARG: err->where names
+ * the parameter ("samplers" for the order), used or not; E_NOMEM. */
 enum leat_status leat_sampler_create(const struct leat_sample_params *p, int n_vocab, struct leat_sampler **ret,
 				     struct leat_error *err);
 void leat_sampler_destroy(struct leat_sampler *s);
 
-/* Tells the chain that `id` is now part of the sequence (prompt tokens too, in order). */
+/* Tells the chain that `id` is now part of the sequence (prompt tokens too, in order). An id outside of n_vocab is
+ * ignored. O(1) amortised. */
 void leat_sampler_accept(struct leat_sampler *s, int32_t id);
 
 struct leat_drawn {
 	int32_t id;
 	float logit;   /* as the model gave it */
-	float prob;    /* of id under the model's own distribution (temperature 1, no filters), in (0, 1] */
-	float logprob; /* natural logarithm of it */
+	/* Of id under the model's own distribution (temperature 1, no filters), in (0, 1], cut at 1e-38; and its natural
+	 * logarithm, not cut. Reports, good to 1e-6: no id depends on them, and backends may differ in the last bits. */
+	float prob;
+	float logprob;
 };
 
-/* Draws the token at `position` of its sequence from logits[n_vocab] (not changed). E_NONFINITE: a NaN or +infinity
- * among them, or nothing is left to draw. */
+/* Draws the token at `position` of its sequence from logits[n_vocab] (not changed). The random number depends on seed,
+ * choice and position alone, so a draw can be repeated and calls may come in any order. -infinity forbids a token.
+ * E_NONFINITE: a NaN or +infinity among them, or nothing is left to draw; the chain stays usable. */
 enum leat_status leat_sampler_draw(struct leat_sampler *s, const float *logits, uint64_t position,
 				   struct leat_drawn *ret, struct leat_error *err);
 

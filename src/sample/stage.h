@@ -1,7 +1,7 @@
 /* stage.h - inside the sampling chain: the candidates, and what one stage is.
  *
- * A stage is a file s_NAME.c with one descriptor leat_sampler_NAME; the build collects them (tools/gen_list.sh), and the
- * chain knows them by name only. Candidates exist in one of two forms:
+ * A stage is a file s_NAME.c with one descriptor leat_sampler_NAME; the build collects them (tools/gen_list.sh), and
+ * the chain knows them by name only. Candidates exist in one of two forms:
  *   dense: every id, its logit read from a row of floats, with the largest logit of each block of 64 at hand;
  *   list:  pairs (id, logit), ids always ascending, which is what makes "ties by id" free and the draw well defined.
  * A draw starts dense; the first stage that removes candidates makes the list, as short as it may be. */
@@ -93,12 +93,11 @@ void leat_candidates_settle(struct leat_sampler *s);
 void leat_candidates_gather(struct leat_sampler *s, float floor);
 /* Sees that weight[] and total hold for the list, which it makes of all that can weigh anything. */
 void leat_candidates_weigh(struct leat_sampler *s);
-/* Keeps the candidates of the list that come first by key[], as many as it takes for their `mass` (NULL: 1 each) to reach
- * target; equal keys lowest id first. All of them if they do not reach it. */
+/* Keeps the candidates of the list that come first by key[], as many as it takes for their `mass` (NULL: 1 each) to
+ * reach target; equal keys lowest id first. All of them if they do not reach it. */
 void leat_candidates_select(struct leat_sampler *s, const uint32_t *mass, uint64_t target);
-/* Keeps the candidates of the list with key[] < border, and of those at the border the lowest ids until their `mass`
- * reaches `left`. */
-void leat_candidates_cut(struct leat_sampler *s, const uint32_t *mass, uint32_t border, uint64_t left);
+/* Keeps what weighs at least `floor`; weighed before. The likeliest must be among it. */
+void leat_candidates_drop_light(struct leat_sampler *s, uint64_t floor);
 /* Fills key[] so that larger logits come first. */
 void leat_candidates_key_logits(struct leat_sampler *s);
 /* The lowest id with the largest logit. */
