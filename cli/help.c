@@ -71,11 +71,13 @@ void cli_help_command(const struct leat_cmd *cmd)
 		cli_printf("Also: leat %s\n", cmd->alias);
 	cli_puts("\nOptions [range; default] (environment variable):\n");
 	for (o = 0; o < N_OPTIONS; o++) {
-		if (o > OPT_QUIET && cli_option_applies((enum cli_option)o, cmd->bit))
+		if (o > OPT_VERBOSE && cli_option_applies((enum cli_option)o, cmd->bit))
 			help_option((enum cli_option)o);
 	}
-	for (o = 0; o <= OPT_QUIET; o++)
-		help_option((enum cli_option)o);
+	for (o = 0; o <= OPT_VERBOSE; o++) {
+		if (cli_option_applies((enum cli_option)o, cmd->bit))
+			help_option((enum cli_option)o);
+	}
 	cli_puts(cmd->notes);
 }
 

@@ -98,24 +98,6 @@ enum leat_status leat_outfile_write(struct leat_outfile *f, const void *data, si
 	return LEAT_OK;
 }
 
-enum leat_status leat_outfile_write_at(struct leat_outfile *f, const void *data, size_t n, uint64_t offset,
-				       struct leat_error *err)
-{
-	const unsigned char *p = data;
-
-	while (n) {
-		ssize_t done = pwrite(f->fd, p, n, (off_t)offset);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return io_error(f, err);
-		p += done;
-		offset += (uint64_t)done;
-		n -= (size_t)done;
-	}
-	return LEAT_OK;
-}
-
 /* A rename is lasting only when the folder is on the disk too. Failure means a file system that cannot: no error. */
 static void sync_folder(const char *path)
 {

@@ -19,9 +19,6 @@ struct leat_outfile {
 /* E_ARG: the file exists and `force` is 0. E_IO, E_NOMEM. */
 enum leat_status leat_outfile_open(struct leat_outfile *f, const char *path, int force, struct leat_error *err);
 enum leat_status leat_outfile_write(struct leat_outfile *f, const void *data, size_t n, struct leat_error *err);
-/* Bytes at a place of their own, past the buffer; any thread. */
-enum leat_status leat_outfile_write_at(struct leat_outfile *f, const void *data, size_t n, uint64_t offset,
-				       struct leat_error *err);
 /* Flushes; `sync`: waits until the bytes are on the disk; renames. Closes f in any case; on failure nothing remains. */
 enum leat_status leat_outfile_commit(struct leat_outfile *f, int sync, struct leat_error *err);
 /* Gives up: the temporary file is removed. Fine after commit and on a zeroed structure. */
