@@ -34,9 +34,11 @@ static void l2norm(float *y, const float *x, int n)
 		y[i] = x[i] * s;
 }
 
+/* By e^-|x|, which cannot overflow. */
 static float sigmoid(float x)
 {
-	return 1.0f / (1.0f + expf(-x));
+	float e = expf(-fabsf(x));
+	return (x < 0 ? e : 1.0f) / (1.0f + e);
 }
 
 /* EACH(name, parameters, expression): one elementwise kernel over i. */

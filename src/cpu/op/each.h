@@ -1,0 +1,101 @@
+/* each.h - elementwise kernels and conversions. */
+#ifndef LEAT_CPU_OP_EACH_H
+#define LEAT_CPU_OP_EACH_H
+
+#include "cpu/op/math.h"
+#include "cpu/op/row.h"
+
+/* EACH(name, parameters, expression): y[i] = expression for every i; AT(p) is p's vector there. */
+#define EACH(name, parameters, expression)                       \
+	static void name(float *y, parameters, int n)            \
+	{                                                        \
+		for (int i = 0; i < n; i += VF_N) {              \
+			int m = n - i;                           \
+			vf_put(y + i, expression, m);            \
+		}                                                \
+	}
+#define AT(p) vf_get((p) + i, m)
+#define P1 const float *x
+#define P2 const float *a, const float *b
+#define P3(p, q, r) const float *p, const float *q, const float *r
+#define ARGS(...) __VA_ARGS__
+
+LEAT_INLINE vf relu2(vf x)
+{
+	vf r = vf_max(vf_zero(), x);
+	return vf_mul(r, r);
+}
+
+EACH(act_none, P1, AT(x))
+EACH(act_tanh, P1, vf_tanh(AT(x)))
+EACH(act_sigmoid, P1, vf_sigmoid(AT(x)))
+EACH(act_silu, P1, vf_mul(AT(x), vf_sigmoid(AT(x))))
+EACH(act_relu2, P1, relu2(AT(x)))
+EACH(act_rwkv_decay, P1, vf_exp(vf_mul(vf_set1(-0.60653066f), vf_sigmoid(AT(x)))))
+EACH(add, ARGS(P2), vf_add(AT(a), AT(b)))
+EACH(mul, ARGS(P2), vf_mul(AT(a), AT(b)))
+EACH(sub, ARGS(P2), vf_sub(AT(a), AT(b)))
+EACH(swiglu, ARGS(P2), vf_mul(vf_mul(AT(a), vf_sigmoid(AT(a))), AT(b)))
+EACH(lerp, ARGS(P3(x, d, mu)), vf_fma(AT(d), AT(mu), AT(x)))
+EACH(mix, ARGS(P3(a, b, s)), vf_fma(vf_sub(AT(b), AT(a)), AT(s), AT(a)))
+EACH(key_scale, ARGS(P3(k, a, ka)),
+     vf_mul(AT(k), vf_fma(vf_sub(AT(a), vf_set1(1.0f)), AT(ka), vf_set1(1.0f))))
+#undef AT
+#undef EACH
+
+static void rope_neox(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot)
+{
+	int half = n_rot / 2;
+
+	for (int h = 0; h < n_heads; h++, x += head_size, y += head_size) {
+		for (int i = 0; i < half; i += VF_N) {
+			int m = half - i;
+			vf a = vf_get(x + i, m), b = vf_get(x + i + half, m);
+			vf c = vf_get(cs + i, m), s = vf_get(cs + half + i, m);
+			vf_put(y + i, vf_fnma(b, s, vf_mul(a, c)), m);
+			vf_put(y + i + half, vf_fma(a, s, vf_mul(b, c)), m);
+		}
+		if (head_size > n_rot)
+			memmove(y + n_rot, x + n_rot, (size_t)(head_size - n_rot) * sizeof *y);
+	}
+}
+
+static void to_bf16(uint16_t *y, const float *x, int n)
+{
+	for (int i = 0; i < n; i += VF_N)
+		vf_store_bf16_n(y + i, vf_get(x + i, n - i), n - i < VF_N ? n - i : VF_N);
+}
+
+static void to_f16(uint16_t *y, const float *x, int n)
+{
+	for (int i = 0; i < n; i += VF_N)
+		vf_store_f16_n(y + i, vf_get(x + i, n - i), n - i < VF_N ? n - i : VF_N);
+}
+
+/* The cases of isa_scalar.c: not finite, too small, and all others. */
+LEAT_INLINE void to_x16_block(int16_t *q, float *d, const float *x, int n)
+{
+	float lane[VF_N], top = 0;
+	vf most = vf_zero();
+
+	for (int i = 0; i < n; i += VF_N)
+		most = vf_max_bits(most, vf_abs(vf_load(x + i)));
+	vf_store(lane, most);
+	for (int i = 0; i < VF_N; i++)
+		top = lane[i] <= top ? top : lane[i]; /* keeps a NaN that comes last; others show below */
+	int finite = 1;
+	for (int i = 0; i < VF_N; i++)
+		finite &= lane[i] < INFINITY;
+	float scale = finite && top >= LEAT_X16_LEAST ? 32767.0f / top : 0.0f;
+	*d = finite ? (scale > 0 ? top / 32767.0f : 0.0f) : NAN;
+	for (int i = 0; i < n; i += VF_N)
+		vf_store_i16(q + i, finite ? vf_mul(vf_load(x + i), vf_set1(scale)) : vf_zero());
+}
+
+static void to_x16(int16_t *q, float *d, const float *x, int n)
+{
+	for (int k = 0; k < n; k += LEAT_X16_BLOCK)
+		to_x16_block(q + k, d++, x + k, n - k < LEAT_X16_BLOCK ? n - k : LEAT_X16_BLOCK);
+}
+
+#endif

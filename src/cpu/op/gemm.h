@@ -1,0 +1,124 @@
+/* gemm.h - packing of panels and the micro-kernel of many tokens.
+ *
+ * The micro-kernel works on 4-byte steps: one f32 column, or a pair of bf16 columns. The file that includes this says which
+ * by gemm_mul(c, panel, x), c + panel * x. A tile is 2 vectors of rows by GEMM_TOKENS tokens, all of it in registers. */
+#ifndef LEAT_CPU_OP_GEMM_H
+#define LEAT_CPU_OP_GEMM_H
+
+#include "cpu/op/row.h"
+
+LEAT_INLINE vf gemm_set1(const unsigned char *p)
+{
+	float f;
+	memcpy(&f, p, 4);
+	return vf_set1(f);
+}
+
+LEAT_INLINE void gemm_put(float *y, vf c, int m, int accumulate)
+{
+	if (m <= 0)
+		return;
+	if (accumulate)
+		c = vf_add(vf_get(y, m), c);
+	vf_put(y, c, m);
+}
+
+LEAT_INLINE void gemm_tile(float *y, size_t y_stride, const float *panel, const unsigned char *x, size_t x_bytes, int n_rows,
+			   int n_steps, int accumulate, int n_t)
+{
+	const unsigned char *xt[GEMM_TOKENS];
+	vf c[GEMM_TOKENS][2];
+
+	LEAT_UNROLL
+	for (int t = 0; t < n_t; t++) {
+		c[t][0] = c[t][1] = vf_zero();
+		/* one pointer for three tokens: the others are reached by index registers */
+		xt[t] = x + (size_t)(t / 3 * 3) * x_bytes;
+	}
+	for (int k = 0; k < n_steps; k++, panel += LEAT_PANEL_ROWS) {
+		vf p0 = vf_load(panel), p1 = vf_load(panel + VF_N);
+		LEAT_UNROLL
+		for (int t = 0; t < n_t; t++) {
+			vf xv = gemm_set1(xt[t] + (size_t)(t % 3) * x_bytes);
+			c[t][0] = gemm_mul(c[t][0], p0, xv);
+			c[t][1] = gemm_mul(c[t][1], p1, xv);
+		}
+		LEAT_UNROLL
+		for (int t = 0; t < n_t; t++)
+			xt[t] += 4;
+	}
+	LEAT_UNROLL
+	for (int t = 0; t < n_t; t++, y += y_stride) {
+		gemm_put(y, c[t][0], n_rows, accumulate);
+		gemm_put(y + VF_N, c[t][1], n_rows - VF_N, accumulate);
+	}
+}
+
+/* The last tokens: powers of two keep the code small. */
+LEAT_INLINE int gemm_part(int left)
+{
+	return left >= GEMM_TOKENS ? GEMM_TOKENS : left >= 8 && GEMM_TOKENS > 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+LEAT_INLINE void gemm_any(float *y, size_t y_stride, const float *panel, const unsigned char *x, size_t x_bytes, int n_tokens,
+			  int n_rows, int n_steps, int accumulate)
+{
+	for (int r = 0; r < n_rows; r += 2 * VF_N) {
+		const unsigned char *xt = x;
+		float *yt = y + r;
+		for (int left = n_tokens, n; left > 0; left -= n, xt += (size_t)n * x_bytes, yt += (size_t)n * y_stride) {
+			n = gemm_part(left);
+			switch (n) {
+#define CASE(N)                                                                                                        \
+	case N:                                                                                                        \
+		gemm_tile(yt, y_stride, panel + r, xt, x_bytes, n_rows - r, n_steps, accumulate, N);                   \
+		break;
+				CASE(GEMM_TOKENS)
+#if LEAT_GEMM_WIDE
+				CASE(8)
+#endif
+				CASE(4)
+				CASE(2)
+				CASE(1)
+#undef CASE
+			}
+		}
+	}
+}
+
+/* One vector of rows, VF_N columns; rows from `full` on are zero. */
+LEAT_INLINE void pack_square(float *out, const unsigned char *w, size_t row_bytes, int format, int full, int k, int m)
+{
+	vf v[VF_N];
+
+	if (full >= VF_N) {
+		LEAT_UNROLL
+		for (int i = 0; i < VF_N; i++)
+			v[i] = weight_get(format, w + (size_t)i * row_bytes, k, m);
+	} else {
+		for (int i = 0; i < VF_N; i++)
+			v[i] = i < full ? weight_get(format, w + (size_t)i * row_bytes, k, m) : vf_zero();
+	}
+	vf_transpose(v);
+	if (m >= VF_N) {
+		LEAT_UNROLL
+		for (int j = 0; j < VF_N; j++)
+			vf_store(out + j * LEAT_PANEL_ROWS, v[j]);
+	} else {
+		for (int j = 0; j < m; j++)
+			vf_store(out + j * LEAT_PANEL_ROWS, v[j]);
+	}
+}
+
+LEAT_INLINE void pack_any(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0, int n_k)
+{
+	for (int i = 0; i < LEAT_PANEL_ROWS; i += VF_N, w += VF_N * row_bytes) {
+		int k = 0, full = n_rows - i;
+		for (; k + VF_N <= n_k; k += VF_N)
+			pack_square(panel + k * LEAT_PANEL_ROWS + i, w, row_bytes, format, full, k0 + k, VF_N);
+		if (k < n_k)
+			pack_square(panel + k * LEAT_PANEL_ROWS + i, w, row_bytes, format, full, k0 + k, n_k - k);
+	}
+}
+
+#endif

@@ -1,0 +1,234 @@
+/* check_state.c - attention over pages and the RWKV-7 time mix. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/f16.h"
+#include "kerncheck.h"
+
+enum { MAX_PAGES = 8 };
+
+struct attn_case {
+	struct leat_attn a;
+	int32_t page[MAX_PAGES];
+	int type;
+	float *q, *scratch;
+	/* f32 copies of what the pages hold, by position */
+	float *k, *v;
+};
+
+static size_t kv_width(int type)
+{
+	return type == LEAT_KV_F16 ? 2 : 4;
+}
+
+/* Random keys or values of all positions below end; the page that holds the last ones lies last and ends after them. */
+static unsigned char *make_pages(struct attn_case *c, float **ret_values, int range)
+{
+	size_t size = (size_t)c->a.head_size, width = kv_width(c->type), row = size * width;
+	int n_pages = (c->a.end - 1) / LEAT_PAGE_TOKENS + 1, rest = c->a.end - (n_pages - 1) * LEAT_PAGE_TOKENS;
+	unsigned char *base = guard((size_t)(n_pages - 1) * c->a.page_bytes + (size_t)rest * row);
+	float *values = guard_f32((size_t)c->a.end * size);
+
+	for (int p = 0; p < c->a.end; p++) {
+		unsigned char *at = base + (size_t)c->page[p / LEAT_PAGE_TOKENS] * c->a.page_bytes +
+				    (size_t)(p % LEAT_PAGE_TOKENS) * row;
+		for (size_t i = 0; i < size; i++) {
+			float x = rnd_f32(range);
+			uint16_t h = leat_f32_to_f16(x);
+			values[(size_t)p * size + i] = c->type == LEAT_KV_F16 ? leat_f16_to_f32(h) : x;
+			memcpy(at + i * width, c->type == LEAT_KV_F16 ? (void *)&h : (void *)&x, width);
+		}
+	}
+	*ret_values = values;
+	return base;
+}
+
+static void make_attn(struct attn_case *c, int type, int head_size, int n_group, int first, int end)
+{
+	int n_pages = (end - 1) / LEAT_PAGE_TOKENS + 1;
+
+	memset(c, 0, sizeof *c);
+	c->type = type;
+	c->a.head_size = head_size;
+	c->a.n_group = n_group;
+	c->a.first = first;
+	c->a.end = end;
+	c->a.scale = 1.0f / sqrtf((float)head_size);
+	c->a.page_bytes = (size_t)head_size * kv_width(type) * LEAT_PAGE_TOKENS + 64 * (size_t)rnd_below(3);
+	for (int i = 0; i < n_pages; i++) /* the last page stays last, others turn around */
+		c->page[i] = i == n_pages - 1 ? i : n_pages - 2 - i;
+	c->a.page = c->page;
+	c->q = random_f32((size_t)(n_group * head_size), 1);
+	c->a.k = make_pages(c, &c->k, 1);
+	c->a.v = make_pages(c, &c->v, 2);
+	c->scratch = guard_f32(LEAT_ATTN_SCRATCH);
+}
+
+/* Worst error of one query in units of the largest |value|. */
+static double attn_error(const struct attn_case *c, const float *y, int g)
+{
+	int size = c->a.head_size;
+	static double weight[MAX_PAGES * LEAT_PAGE_TOKENS];
+	double most = -INFINITY, sum = 0, worst = 0, largest = 0;
+
+	for (int p = c->a.first; p < c->a.end; p++) {
+		weight[p] = 0;
+		for (int i = 0; i < size; i++)
+			weight[p] += (double)c->q[g * size + i] * (double)c->k[p * size + i];
+		weight[p] *= (double)c->a.scale;
+		most = fmax(most, weight[p]);
+	}
+	for (int p = c->a.first; p < c->a.end; p++)
+		sum += weight[p] = exp(weight[p] - most);
+	for (int i = 0; i < size; i++) {
+		double exact = 0;
+		for (int p = c->a.first; p < c->a.end; p++) {
+			exact += weight[p] / sum * (double)c->v[p * size + i];
+			largest = fmax(largest, fabs((double)c->v[p * size + i]));
+		}
+		worst = fmax(worst, fabs((double)y[g * size + i] - exact));
+	}
+	return worst / largest;
+}
+
+static double attn_case(leat_attn_fn *fn, int type, int head_size, int n_group, int first, int end)
+{
+	struct attn_case c;
+	double worst = 0;
+
+	make_attn(&c, type, head_size, n_group, first, end);
+	size_t size = (size_t)head_size;
+	float *y = guard_f32(size * (size_t)n_group), *alone = guard_f32(size);
+	fn(y, c.q, &c.a, c.scratch);
+	for (int g = 0; g < n_group; g++)
+		worst = fmax(worst, attn_error(&c, y, g));
+	c.a.n_group = 1; /* a query's bits must not depend on the others of its group */
+	int g = rnd_below(n_group);
+	fn(alone, c.q + (size_t)g * size, &c.a, c.scratch);
+	int same = same_f32(alone, y + (size_t)g * size, size);
+	return guard_reset() || !same ? INFINITY : worst;
+}
+
+static double check_attn(const struct leat_kernels *k, int type)
+{
+	static const int sizes[] = { 8, 16, 24, 40, 64, 72, 80, 96, 128, 256 };
+	static const int groups[] = { 1, 2, 3, 4, 5, 7, 8, 14 };
+	leat_attn_fn *fn = k->attn[type];
+	double worst = 0;
+
+	for (size_t s = 0; s < COUNT_OF(sizes); s++)
+		for (size_t g = 0; g < COUNT_OF(groups); g++) {
+			int end = 1 + rnd_below(MAX_PAGES * LEAT_PAGE_TOKENS - 1);
+			worst = fmax(worst, attn_case(fn, type, sizes[s], groups[g], rnd_below(end), end));
+			worst = fmax(worst, attn_case(fn, type, sizes[s], groups[g], 0, 1 + rnd_below(70)));
+		}
+	return fmax(worst, attn_case(fn, type, LEAT_MAX_HEAD_SIZE, LEAT_MAX_GROUP, 3, 200));
+}
+
+struct wkv {
+	int n;
+	float *s, *r, *w, *k, *v, *kk, *a;
+};
+
+static void make_wkv(struct wkv *m, int n)
+{
+	size_t size = (size_t)n;
+	double norm = 0;
+
+	m->n = n;
+	m->s = random_f32(size * size, 2);
+	m->r = random_f32(size, 1);
+	m->k = random_f32(size, 1);
+	m->v = random_f32(size, 1);
+	m->kk = random_f32(size, 1);
+	m->w = random_f32(size, 1);
+	m->a = random_f32(size, 1);
+	for (int i = 0; i < n; i++)
+		norm += (double)m->kk[i] * (double)m->kk[i];
+	for (int i = 0; i < n; i++) {
+		m->kk[i] = (float)((double)m->kk[i] / sqrt(norm));
+		m->w[i] = 0.545f + 0.455f * fabsf(m->w[i]) / 4;
+		m->a[i] = fabsf(m->a[i]) / 4;
+	}
+}
+
+/* Worst error of one row of the state and of its output, relative to the sums of the magnitudes of their terms. */
+static double wkv_error(const struct wkv *m, const float *s_out, float y, int i)
+{
+	const float *s = m->s + i * m->n;
+	double sa = 0, sa_most = 0, exact_y = 0, y_most = 1e-30, worst = 0;
+
+	for (int j = 0; j < m->n; j++) {
+		sa -= (double)s[j] * (double)m->kk[j];
+		sa_most += fabs((double)s[j] * (double)m->kk[j]);
+	}
+	for (int j = 0; j < m->n; j++) {
+		double old = (double)s[j] * (double)m->w[j], kka = (double)m->kk[j] * (double)m->a[j];
+		double in = (double)m->v[i] * (double)m->k[j], exact = old + sa * kka + in;
+		double most = fabs(old) + sa_most * fabs(kka) + fabs(in);
+		worst = fmax(worst, fabs((double)s_out[i * m->n + j] - exact) / most);
+		exact_y += exact * (double)m->r[j];
+		y_most += most * fabs((double)m->r[j]);
+	}
+	return fmax(worst, fabs((double)y - exact_y) / y_most);
+}
+
+static double check_wkv7(const struct leat_kernels *k, int which)
+{
+	static const int sizes[] = { 8, 16, 24, 32, 40, 64, 72, 128 };
+	double worst = 0;
+
+	(void)which;
+	for (int round = 0; round < 40; round++) {
+		struct wkv m;
+		int n = sizes[round % (int)COUNT_OF(sizes)];
+		make_wkv(&m, n);
+		size_t size = (size_t)n;
+		float *s_out = guard_f32(size * size), *y = guard_f32(size), *again = guard_f32(size);
+		k->wkv7(y, s_out, m.s, m.r, m.w, m.k, m.v, m.kk, m.a, n);
+		for (int i = 0; i < n; i++)
+			worst = fmax(worst, wkv_error(&m, s_out, y[i], i));
+		k->wkv7(again, m.s, m.s, m.r, m.w, m.k, m.v, m.kk, m.a, n); /* in place */
+		int same = same_f32(again, y, size) && same_f32(m.s, s_out, size * size);
+		if (guard_reset() || !same)
+			return INFINITY;
+	}
+	return worst;
+}
+
+static double check_bonus(const struct leat_kernels *k, int which)
+{
+	double worst = 0;
+
+	(void)which;
+	for (int n = 1; n <= 200; n++) {
+		size_t size = (size_t)n;
+		float *r = random_f32(size, 2), *key = random_f32(size, 2), *v = random_f32(size, 2), *rk = random_f32(size, 2);
+		float *y = random_f32(size, 2), *old = guard_f32(size);
+		double sum = 0, most = 0;
+		memcpy(old, y, size * sizeof *y);
+		k->bonus(y, r, key, v, rk, n);
+		for (int i = 0; i < n; i++) {
+			sum += (double)r[i] * (double)key[i] * (double)rk[i];
+			most += fabs((double)r[i] * (double)key[i] * (double)rk[i]);
+		}
+		for (int i = 0; i < n; i++)
+			worst = fmax(worst, fabs((double)y[i] - ((double)old[i] + sum * (double)v[i])) /
+						    (fabs((double)old[i]) + most * fabs((double)v[i])));
+		if (guard_reset())
+			return INFINITY;
+	}
+	return worst;
+}
+
+int checks_state(struct check *table)
+{
+	size_t attn = offsetof(struct leat_kernels, attn), next = sizeof(leat_attn_fn *);
+
+	table[0] = (struct check){ "attn.f16", attn + LEAT_KV_F16 * next, 1e-5, check_attn, LEAT_KV_F16 };
+	table[1] = (struct check){ "attn.f32", attn + LEAT_KV_F32 * next, 1e-5, check_attn, LEAT_KV_F32 };
+	table[2] = (struct check){ "wkv7", offsetof(struct leat_kernels, wkv7), 2e-6, check_wkv7, 0 };
+	table[3] = (struct check){ "bonus", offsetof(struct leat_kernels, bonus), 1e-6, check_bonus, 0 };
+	return 4;
+}
