@@ -12,7 +12,7 @@ set(LEAT_TEST_ENV "LEAT_ORACLE=${LEAT_ORACLE}" "LEAT_SOURCE_DIR=${PROJECT_SOURCE
 	# malloc of an absurd size returns NULL, as it does for users.
 	"ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1:allocator_may_return_null=1"
 	"TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1")
-set(LEAT_THREAD_TESTS "(^unit\\.engine\\.|^invariance\\.|\\.(pool|ring|queue|threads?)(_|$))")
+set(LEAT_THREAD_TESTS "(^(unit\\.engine|golden|conform|invariance)\\.|\\.(pool|ring|queue|threads?)(_|$))")
 
 file(GLOB LEAT_SUPPORT_SOURCES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
 
@@ -32,6 +32,9 @@ endif()
 function(leat_test_properties name kind)
 	set(labels ${kind})
 	set(timeout 300)
+	if(LEAT_SANITIZE)
+		set(timeout 900)
+	endif()
 	if(name MATCHES "_long$")
 		list(APPEND labels long)
 		set(timeout 3600)
