@@ -24,29 +24,27 @@ static const struct leat_state_decl state[] = {
 	{ "v", 1, LEAT_D_KV_HEADS, LEAT_D_HEAD, LEAT_SPLIT_HEADS },
 };
 
-#define TOP(name, field, kind, in, out, split, flags) \
-	{ { name }, offsetof(struct top, field), kind, LEAT_D_##in, LEAT_D_##out, LEAT_SPLIT_##split, flags }
+#define TOP(...) LEAT_WEIGHT(struct top, __VA_ARGS__)
 static const struct leat_weight_decl top[] = {
-	TOP("token_embd.weight", embd, LEAT_W_TABLE, EMBD, VOCAB, NONE, 0),
-	TOP("output_norm.weight", norm, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
-	TOP("output.weight", head, LEAT_W_LINEAR, EMBD, VOCAB, VOCAB, LEAT_W_TIED_TO_TABLE),
+	TOP("token_embd.weight", embd, TABLE, EMBD, VOCAB, NONE, 0),
+	TOP("output_norm.weight", norm, VECTOR, EMBD, ONE, NONE, 0),
+	TOP("output.weight", head, LINEAR, EMBD, VOCAB, VOCAB, LEAT_W_TIED_TO_TABLE),
 };
 
-#define LAYER(name, field, kind, in, out, split, flags) \
-	{ { name }, offsetof(struct layer, field), kind, LEAT_D_##in, LEAT_D_##out, LEAT_SPLIT_##split, flags }
+#define LAYER(...) LEAT_WEIGHT(struct layer, __VA_ARGS__)
 static const struct leat_weight_decl layer[] = {
-	LAYER("attn_norm.weight", attn_norm, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("attn_q.weight", q, LEAT_W_LINEAR, EMBD, Q, HEADS, 0),
-	LAYER("attn_q.bias", q, LEAT_W_BIAS, Q, ONE, HEADS, 0),
-	LAYER("attn_k.weight", k, LEAT_W_LINEAR, EMBD, KV, HEADS, 0),
-	LAYER("attn_k.bias", k, LEAT_W_BIAS, KV, ONE, HEADS, 0),
-	LAYER("attn_v.weight", v, LEAT_W_LINEAR, EMBD, KV, HEADS, 0),
-	LAYER("attn_v.bias", v, LEAT_W_BIAS, KV, ONE, HEADS, 0),
-	LAYER("attn_output.weight", o, LEAT_W_LINEAR, Q, EMBD, COLS, 0),
-	LAYER("ffn_norm.weight", ffn_norm, LEAT_W_VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("ffn_gate.weight", gate, LEAT_W_LINEAR, EMBD, FF, ROWS, 0),
-	LAYER("ffn_up.weight", up, LEAT_W_LINEAR, EMBD, FF, ROWS, 0),
-	LAYER("ffn_down.weight", down, LEAT_W_LINEAR, FF, EMBD, COLS, 0),
+	LAYER("attn_norm.weight", attn_norm, VECTOR, EMBD, ONE, NONE, 0),
+	LAYER("attn_q.weight", q, LINEAR, EMBD, Q, HEADS, 0),
+	LAYER("attn_q.bias", q, BIAS, Q, ONE, HEADS, 0),
+	LAYER("attn_k.weight", k, LINEAR, EMBD, KV, HEADS, 0),
+	LAYER("attn_k.bias", k, BIAS, KV, ONE, HEADS, 0),
+	LAYER("attn_v.weight", v, LINEAR, EMBD, KV, HEADS, 0),
+	LAYER("attn_v.bias", v, BIAS, KV, ONE, HEADS, 0),
+	LAYER("attn_output.weight", o, LINEAR, Q, EMBD, COLS, 0),
+	LAYER("ffn_norm.weight", ffn_norm, VECTOR, EMBD, ONE, NONE, 0),
+	LAYER("ffn_gate.weight", gate, LINEAR, EMBD, FF, ROWS, 0),
+	LAYER("ffn_up.weight", up, LINEAR, EMBD, FF, ROWS, 0),
+	LAYER("ffn_down.weight", down, LINEAR, FF, EMBD, COLS, 0),
 };
 
 static enum leat_status heads(struct leat_config *p, const struct leat_file *f, int64_t embd, struct leat_error *err)
@@ -150,14 +148,7 @@ extern const struct leat_arch leat_arch_qwen2;
 const struct leat_arch leat_arch_qwen2 = {
 	.name = "qwen2",
 	.family = LEAT_FAMILY_ATTENTION,
-	.top_size = sizeof(struct top),
-	.layer_size = sizeof(struct layer),
-	.top = top,
-	.n_top = sizeof top / sizeof *top,
-	.layer = layer,
-	.n_layer = sizeof layer / sizeof *layer,
-	.state = state,
-	.n_state = sizeof state / sizeof *state,
+	LEAT_ARCH_TABLES,
 	.config = config,
 	.forward = forward,
 };

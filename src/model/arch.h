@@ -56,6 +56,12 @@ struct leat_weight_decl {
 	unsigned flags;
 };
 
+/* One line of a table: the fields of `type`, with the prefixes of the enums left out. */
+#define LEAT_WEIGHT(type, name, field, kind, in, out, split, flags)                                        \
+	{                                                                                                  \
+		{ name }, offsetof(type, field), LEAT_W_##kind, LEAT_D_##in, LEAT_D_##out, LEAT_SPLIT_##split, flags \
+	}
+
 /* A tensor that a sequence carries from token to token, for each layer. */
 struct leat_state_decl {
 	const char *name;
@@ -91,6 +97,11 @@ struct leat_arch {
 	/* Records one step and returns the logits [O][vocabulary rows]. */
 	struct leat_buf *(*forward)(struct leat_rec *c, const struct leat_model *m);
 };
+/* The members of a descriptor that follow from `struct top`, `struct layer` and the tables top, layer and state. */
+#define LEAT_ARCH_TABLES                                                                            \
+	.top_size = sizeof(struct top), .layer_size = sizeof(struct layer), .top = top, .layer = layer,   \
+	.n_top = sizeof top / sizeof *top, .n_layer = sizeof layer / sizeof *layer, .state = state,       \
+	.n_state = sizeof state / sizeof *state
 extern const struct leat_arch *const leat_arch_list[]; /* generated, NULL at the end */
 
 /* The key of an architecture's metadata, "ARCH.suffix", into buf; returned. */
