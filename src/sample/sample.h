@@ -61,8 +61,9 @@ void leat_sampler_accept(struct leat_sampler *s, int32_t id);
 struct leat_drawn {
 	int32_t id;
 	float logit;   /* as the model gave it */
-	/* Of id under the model's own distribution (temperature 1, no filters), in (0, 1], cut at 1e-38; and its natural
-	 * logarithm, not cut. Reports, good to 1e-6: no id depends on them, and backends may differ in the last bits. */
+	/* Of id under the model's own distribution (temperature 1, no filters), in (0, 1], cut at 1e-38; and its
+	 * natural logarithm, not cut. Reports, good to 1e-6: no id depends on them, and backends may differ in the
+	 * last bits. */
 	float prob;
 	float logprob;
 };

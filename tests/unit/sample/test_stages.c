@@ -241,6 +241,8 @@ static void random_params(struct leat_sample_params *p)
 	p->presence_penalty = below(2) ? (float)uniform() : 0.0f;
 	p->frequency_penalty = below(2) ? (float)uniform() : 0.0f;
 	p->penalty_decay = below(2) ? (float)(0.9 + 0.1 * uniform()) : 1.0f;
+	if (below(6) == 0)
+		p->penalty_decay = 0.001f; /* the unit of the counts runs out within the history */
 	p->repeat_last_n = below(80) - 1;
 }
 
@@ -358,6 +360,18 @@ static void the_order_matters(void **state)
 	assert_int_equal(kept[1], 19); /* 1 - exp(-i/8) >= 0.9 first at i = 19 */
 }
 
+/* The point where one candidate ends belongs to the next, and what weighs nothing is never hit. */
+static void points_on_the_border(void **state)
+{
+	(void)state;
+	struct leat_candidate list[] = {{3, 0}, {5, 0}, {8, 0}, {9, 0}};
+	uint32_t weight[] = {0, 10, 0, 1};
+	struct leat_sampler s = {.list = list, .weight = weight, .n = 4, .total = 11, .weighed = 1};
+	assert_int_equal(leat_candidates_at(&s, 0), 5);
+	assert_int_equal(leat_candidates_at(&s, 9), 5);
+	assert_int_equal(leat_candidates_at(&s, 10), 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +379,7 @@ int main(void)
 		cmocka_unit_test(all_stages_in_random_orders),
 		cmocka_unit_test(the_default_order),
 		cmocka_unit_test(the_order_matters),
+		cmocka_unit_test(points_on_the_border),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
