@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-enum { LEAT_MAX_MATCH_BYTES = 1 << 26 };
+enum { LEAT_MAX_MATCH_BYTES = 1 << 24 };
 
 struct leat_pattern {
 	const unsigned char *s;

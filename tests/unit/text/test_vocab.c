@@ -452,12 +452,86 @@ static void rwkv_tokens(void **state)
 	assert_null(v);
 }
 
+/* As converters write RWKV World: <s> for id 0, padding at the end, a plain token that ends a turn. */
+static void rwkv_converted(void **state)
+{
+	struct leat_vocab *v = NULL;
+	int32_t *ids;
+	size_t n;
+	(void)state;
+	small_init(&small, LEAT_VOCAB_RWKV);
+	int turn = small_token(&small, "\n\n", 2, LEAT_TOKEN_NORMAL);
+	int end = small_token(&small, "<s>", 3, LEAT_TOKEN_CONTROL);
+	small_token(&small, "[PAD258]", 8, LEAT_TOKEN_UNUSED);
+	small.spec.bos = small.spec.eos = small.spec.ends[0] = end;
+	small.spec.ends[1] = turn;
+	small.spec.n_ends = 2;
+	assert_int_equal(leat_vocab_build(&small.spec, &v, NULL), LEAT_OK);
+	assert_int_equal(leat_vocab_size(v), 258);
+	assert_true(leat_vocab_is_end(v, turn) && leat_vocab_is_end(v, end));
+	assert_int_equal(leat_tokenize(v, "<s>\n\n[PAD258]", 13, 0, &ids, &n, NULL), LEAT_OK);
+	assert_int_equal(n, 3 + 1 + 8);
+	assert_int_equal(ids[3], turn);
+	free(ids);
+	assert_int_equal(leat_tokenize(v, "<s>", 3, LEAT_TOK_PARSE_SPECIAL, &ids, &n, NULL), LEAT_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(ids[0], end);
+	free(ids);
+	leat_vocab_bytes(v, end, 0, &n);
+	assert_int_equal(n, 0);
+	leat_vocab_bytes(v, turn, 0, &n);
+	assert_int_equal(n, 2);
+	leat_vocab_destroy(v);
+}
+
+/* HOSTILE T07, T23, G33: the largest table, the longest token, too many merges; and no kinds at all. */
+static void large(void **state)
+{
+	struct leat_str *token = calloc(LEAT_MAX_VOCAB, sizeof(*token));
+	char *text = malloc((size_t)LEAT_MAX_VOCAB * 8 + LEAT_MAX_TOKEN_BYTES);
+	struct leat_vocab *v = NULL;
+	struct leat_error err = {0};
+	int32_t *ids;
+	size_t n;
+	(void)state;
+	assert_true(token && text);
+	start();
+	memcpy(token, small.token, 258 * sizeof(*token));
+	for (int i = 258; i < LEAT_MAX_VOCAB; i++) {
+		char *at = text + (size_t)i * 8;
+		token[i] = (struct leat_str){at, (uint64_t)snprintf(at, 8, "z%x", (unsigned)i)};
+	}
+	memset(text + (size_t)LEAT_MAX_VOCAB * 8, 'y', LEAT_MAX_TOKEN_BYTES);
+	token[999] = (struct leat_str){text + (size_t)LEAT_MAX_VOCAB * 8, LEAT_MAX_TOKEN_BYTES};
+	small.spec.tokens = token;
+	small.spec.kinds = NULL;
+	small.spec.n_tokens = LEAT_MAX_VOCAB;
+	if (leat_vocab_build(&small.spec, &v, &err) != LEAT_OK)
+		fail_msg("%s", err.message);
+	assert_int_equal(leat_vocab_size(v), LEAT_MAX_VOCAB);
+	assert_int_equal(leat_vocab_find(v, "zfffff", 6), LEAT_MAX_VOCAB - 1);
+	assert_int_equal(leat_vocab_find(v, token[999].s, LEAT_MAX_TOKEN_BYTES), 999);
+	/* Without kinds the name alone makes an end. */
+	assert_true(leat_vocab_is_end(v, 257));
+	assert_int_equal(leat_tokenize(v, "<|im_end|>", 10, LEAT_TOK_PARSE_SPECIAL, &ids, &n, NULL), LEAT_OK);
+	assert_int_equal(n, 1);
+	free(ids);
+	leat_vocab_destroy(v);
+	v = NULL;
+	small.spec.n_merges = (1 << 22) + 1;
+	expect(leat_vocab_build(&small.spec, &v, &err), &err, LEAT_E_LIMIT, "tokenizer.ggml.merges", "4194305");
+	assert_null(v);
+	free(text);
+	free(token);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(metadata), cmocka_unit_test(good_metadata), cmocka_unit_test(bad_merges),
 		cmocka_unit_test(self_merges), cmocka_unit_test(token_table), cmocka_unit_test(byte_tokens),
 		cmocka_unit_test(literals), cmocka_unit_test(rwkv_texts), cmocka_unit_test(rwkv_tokens),
+		cmocka_unit_test(rwkv_converted), cmocka_unit_test(large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
