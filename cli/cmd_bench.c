@@ -1,0 +1,240 @@
+/* cmd_bench.c - leat bench: tokens per second, in llama-bench's table and JSON. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench/bench_pp.h"
+#include "bench_print.h"
+#include "cli.h"
+
+enum { MAX_LIST = 64, MAX_TESTS = 3 * MAX_LIST * 4 };
+
+struct ints {
+	int v[MAX_LIST], n;
+};
+
+struct bench {
+	struct cli *c;
+	struct bench_printer print;
+	struct leat_bench_test test[MAX_TESTS];
+	int n_tests;
+	struct ints threads, batch;
+};
+
+/* "512,128", and that several times. */
+static int get_ints(struct cli *c, enum cli_option o, struct ints *ret)
+{
+	const struct cli_value *v = &c->value[o];
+	char one[32];
+	double x;
+	int i;
+
+	ret->n = 0;
+	for (i = 0; i < v->n_list; i++) {
+		const char *p = v->list[i];
+		for (;;) {
+			size_t n = strcspn(p, ",");
+			snprintf(one, sizeof(one), "%.*s", (int)n, p);
+			if (n >= sizeof(one) || cli_number(o, one, &x) || x != (double)(int)x)
+				return cli_usage_error(c, "--%s: '%s' is not a list of integers in %s", cli_option_name(o), v->list[i],
+						       cli_option_range(o));
+			if (ret->n == MAX_LIST)
+				return cli_usage_error(c, "--%s: more than %d values", cli_option_name(o), MAX_LIST);
+			ret->v[ret->n++] = (int)x;
+			if (!p[n])
+				break;
+			p += n + 1;
+		}
+	}
+	return 0;
+}
+
+static int add_test(struct bench *b, int n_prompt, int n_gen, int n_depth)
+{
+	if (!n_prompt && !n_gen)
+		return 0;
+	if (b->n_tests == MAX_TESTS)
+		return cli_usage_error(b->c, "more than %d tests", MAX_TESTS);
+	b->test[b->n_tests].n_prompt = n_prompt;
+	b->test[b->n_tests].n_gen = n_gen;
+	b->test[b->n_tests++].n_depth = n_depth;
+	return 0;
+}
+
+static int add_pairs(struct bench *b, int n_depth)
+{
+	const struct cli_value *v = &b->c->value[OPT_PG];
+	int i, p, n, end, rc = 0;
+
+	for (i = 0; i < v->n_list && !rc; i++) {
+		if (sscanf(v->list[i], "%8d,%8d%n", &p, &n, &end) != 2 || v->list[i][end] || p < 0 || n < 0 || p > 16777216 ||
+		    n > 16777216)
+			return cli_usage_error(b->c, "-pg: '%s' is not P,N", v->list[i]);
+		rc = add_test(b, p, n, n_depth);
+	}
+	return rc;
+}
+
+static int make_tests(struct bench *b)
+{
+	struct ints pp, tg, depth;
+	int i, k, rc = get_ints(b->c, OPT_N_PROMPT, &pp);
+
+	if (!rc)
+		rc = get_ints(b->c, OPT_N_GEN, &tg);
+	if (!rc)
+		rc = get_ints(b->c, OPT_N_DEPTH, &depth);
+	if (!rc)
+		rc = get_ints(b->c, OPT_BENCH_THREADS, &b->threads);
+	if (!rc)
+		rc = get_ints(b->c, OPT_BENCH_BATCH, &b->batch);
+	for (k = 0; !rc && k < depth.n; k++) {
+		for (i = 0; !rc && i < pp.n; i++)
+			rc = add_test(b, pp.v[i], 0, depth.v[k]);
+		for (i = 0; !rc && i < tg.n; i++)
+			rc = add_test(b, 0, tg.v[i], depth.v[k]);
+		if (!rc)
+			rc = add_pairs(b, depth.v[k]);
+	}
+	if (!rc && !b->n_tests)
+		return cli_usage_error(b->c, "no test: give -p, -n or -pg a length");
+	return rc;
+}
+
+static int stop(void *user)
+{
+	(void)user;
+	return cli_signal() != 0;
+}
+
+static void now_text(char buf[32])
+{
+	time_t t = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine *e)
+{
+	const struct cli_value *v = b->c->value;
+	uint64_t ns[1000];
+	struct leat_error err;
+	int i, n = (int)v[OPT_REPETITIONS].i;
+
+	memset(&err, 0, sizeof(err));
+	if (leat_bench_tokens_sha256(e, row->info.n_vocab, row->tokens_sha256, &err))
+		return cli_fail(b->c, &err, 0);
+	for (i = 0; i < b->n_tests; i++) {
+		row->test = b->test[i];
+		now_text(row->test_time);
+		if (leat_bench_run(e, row->info.n_vocab, &row->test, n, !v[OPT_NO_WARMUP].i, stop, NULL, ns, &err))
+			return cli_fail(b->c, &err, 0);
+		row->ns = ns;
+		row->n_ns = n;
+		bench_print_row(&b->print, row);
+		cli_flush();
+		if (cli_out_failed())
+			return cli_out_failed();
+	}
+	return 0;
+}
+
+/* Room for the longest test and for the tokens of the hash. */
+static int context_for(const struct bench *b)
+{
+	int64_t most = 128, n;
+	int i;
+
+	for (i = 0; i < b->n_tests; i++) {
+		n = (int64_t)b->test[i].n_prompt + b->test[i].n_gen + b->test[i].n_depth;
+		most = n > most ? n : most;
+	}
+	return (int)most;
+}
+
+static int run_engine(struct bench *b, struct bench_row *row, struct leat_model *m, int n_threads, int n_batch)
+{
+	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
+	struct leat_engine *e = NULL;
+	const struct cli_value *v = b->c->value;
+	int rc;
+
+	p.n_threads = n_threads;
+	p.n_batch = n_batch;
+	p.n_ctx = row->info.recurrent ? 0 : context_for(b);
+	p.mode = v[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
+	p.kv_type = v[OPT_CACHE_TYPE].s;
+	p.opts = cli_opts(b->c);
+	p.threads_poll_us = (int32_t)v[OPT_THREADS_POLL].i;
+	rc = cli_create_engine(b->c, m, &p, &e);
+	if (rc)
+		return rc;
+	memset(&row->engine, 0, sizeof(row->engine));
+	row->engine.struct_size = sizeof(row->engine);
+	leat_engine_get_info(e, &row->engine);
+	row->kv_type = p.kv_type;
+	rc = run_tests(b, row, e);
+	leat_engine_unref(e);
+	return rc;
+}
+
+static int run_model(struct bench *b, const char *path)
+{
+	struct leat_model *m = NULL;
+	struct bench_row row;
+	int i, k, rc;
+
+	memset(&row, 0, sizeof(row));
+	rc = cli_open_model(b->c, path, 0, &m);
+	if (rc)
+		return rc;
+	row.path = path;
+	row.info.struct_size = sizeof(row.info);
+	leat_model_get_info(m, &row.info);
+	for (i = 0; i < b->threads.n && !rc; i++) {
+		for (k = 0; k < b->batch.n && !rc; k++)
+			rc = run_engine(b, &row, m, b->threads.v[i], b->batch.v[k]);
+	}
+	leat_model_unref(m);
+	return rc;
+}
+
+static int run(struct cli *c)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	const struct cli_value *files = &c->value[OPT_BENCH_MODEL];
+	int i, rc;
+
+	if (!b)
+		return cli_error(c, LEAT_E_NOMEM, "out of memory");
+	b->c = c;
+	rc = make_tests(b);
+	if (!rc && !c->n_args && !files->n_list)
+		rc = cli_usage_error(c, "no model given");
+	b->print.form = c->json ? BENCH_JSONL : (enum bench_form)c->value[OPT_OUTPUT].i;
+	b->print.deterministic = (int)c->value[OPT_DETERMINISTIC].i;
+	b->print.opts = cli_opts(c);
+	b->print.poll_us = (int)c->value[OPT_THREADS_POLL].i;
+	b->print.show_batch = cli_is_set(c, OPT_BENCH_BATCH);
+	b->print.show_type = cli_is_set(c, OPT_CACHE_TYPE);
+	if (!rc)
+		bench_print_begin(&b->print);
+	/* An environment variable is a default, not one more model. */
+	for (i = 0; i < files->n_list && !rc && (files->source == CLI_FLAG || !c->n_args); i++)
+		rc = run_model(b, files->list[i]);
+	for (i = 0; i < c->n_args && !rc; i++)
+		rc = run_model(b, c->args[i]);
+	bench_print_end(&b->print);
+	free(b);
+	return rc;
+}
+
+const struct leat_cmd leat_cmd_bench = {
+	"bench", "", "measure tokens per second", "bench FILE... [-p N,N] [-n N,N] [-pg P,N] [-d N,N] [-r N] [options]",
+	"\nTests: ppN a prompt of N tokens, tgN N tokens one by one; tokenising and sampling are not measured. Every list may be\n"
+	"repeated. tokens_sha256 names the 32 ids that the same engine writes greedily after 32 fixed ones.\n",
+	C_BENCH, -1, run,
+};
