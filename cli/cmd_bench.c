@@ -121,10 +121,9 @@ static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine 
 {
 	const struct cli_value *v = b->c->value;
 	uint64_t ns[1000];
-	struct leat_error err;
+	struct leat_error err = { 0 };
 	int i, n = (int)v[OPT_REPETITIONS].i;
 
-	memset(&err, 0, sizeof(err));
 	if (leat_bench_tokens_sha256(e, row->info.n_vocab, row->tokens_sha256, &err))
 		return cli_fail(b->c, &err, 0);
 	for (i = 0; i < b->n_tests; i++) {

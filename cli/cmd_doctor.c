@@ -140,11 +140,10 @@ static void check_model(struct doctor *d, const char *path, const struct leat_sy
 {
 	struct leat_model *m = NULL;
 	struct leat_model_info i;
-	struct leat_error e;
+	struct leat_error e = { 0 };
 	char text[512], label[96], a[32], b[32];
 	uint64_t least;
 
-	memset(&e, 0, sizeof(e));
 	memset(&i, 0, sizeof(i));
 	i.struct_size = sizeof(i);
 	if (leat_model_open(path, NULL, &m, &e)) {

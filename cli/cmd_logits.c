@@ -35,10 +35,9 @@ static int get_tokens(struct logits *x)
 	const struct cli_value *v = c->value;
 	char *text = NULL;
 	size_t n = 0;
-	struct leat_error e;
+	struct leat_error e = { 0 };
 	int rc = 0;
 
-	memset(&e, 0, sizeof(e));
 	if ((v[OPT_TOKENS].s != NULL) + (v[OPT_PROMPT].s != NULL) + (v[OPT_FILE].s != NULL) + (c->n_args > 0) > 1)
 		return cli_usage_error(c, "more than one text: give one of --tokens, -p, -f");
 	if (v[OPT_TOKENS].s) {
@@ -66,7 +65,7 @@ static int get_tokens(struct logits *x)
 
 static int write_out(struct logits *x, const void *data, size_t n)
 {
-	struct leat_error e;
+	struct leat_error e = { 0 };
 
 	if (x->to_stdout) {
 		cli_out(data, n);
@@ -114,7 +113,7 @@ static int open_out(struct logits *x)
 {
 	const char *path = x->c->value[OPT_OUT].s;
 	size_t n = path ? strlen(path) : 0;
-	struct leat_error e;
+	struct leat_error e = { 0 };
 
 	if (!path && (x->top_k || x->comparing))
 		return 0;
@@ -300,10 +299,9 @@ static int open_engine(struct logits *x)
 
 static int compute(struct logits *x)
 {
-	struct leat_error e;
+	struct leat_error e = { 0 };
 	enum leat_status s;
 
-	memset(&e, 0, sizeof(e));
 	s = leat_engine_logits(x->engine, x->ids, x->n_ids, (int32_t)x->c->value[OPT_CHUNK].i, on_row, x, &e);
 	if (x->rc)
 		return x->rc;

@@ -85,9 +85,8 @@ static int get_prompt(struct run *r)
 
 static int tokenize_prompt(struct run *r)
 {
-	struct leat_error e;
+	struct leat_error e = { 0 };
 
-	memset(&e, 0, sizeof(e));
 	if (leat_model_tokenize(r->model, r->prompt, r->prompt_bytes, cli_text_flags(r->c), &r->ids, &r->n_ids, &e))
 		return cli_fail(r->c, &e, 0);
 	if (r->n_ids)
@@ -264,10 +263,9 @@ static void report(struct run *r)
 static int generate(struct run *r)
 {
 	struct leat_token t = LEAT_TOKEN_INIT;
-	struct leat_error e;
+	struct leat_error e = { 0 };
 	int rc = 0;
 
-	memset(&e, 0, sizeof(e));
 	while (!rc && !t.finish) {
 		if (leat_request_next(r->request, &t, &e)) {
 			rc = cli_fail(r->c, &e, 0);
@@ -295,7 +293,6 @@ static void banner(const struct run *r)
 	struct leat_engine_info e;
 	char label[96], state[32], ctx[48];
 
-	memset(&e, 0, sizeof(e));
 	e.struct_size = sizeof(e);
 	if (r->c->quiet || r->c->json || leat_engine_get_info(r->engine, &e))
 		return;
@@ -328,10 +325,9 @@ static int open_all(struct run *r, const char *path)
 static int run_prompt(struct run *r)
 {
 	struct leat_request_params p;
-	struct leat_error e;
+	struct leat_error e = { 0 };
 	int rc;
 
-	memset(&e, 0, sizeof(e));
 	rc = request_params(r, &p);
 	if (rc)
 		return rc;

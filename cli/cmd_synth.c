@@ -8,7 +8,7 @@
 static int list(struct cli *c)
 {
 	struct leat_synth_result r;
-	struct leat_error e;
+	struct leat_error e = { 0 };
 	const char *shape, *type;
 	int i, k;
 
@@ -58,7 +58,7 @@ static int run(struct cli *c)
 {
 	struct leat_synth_params p;
 	struct leat_synth_result r;
-	struct leat_error e;
+	struct leat_error e = { 0 };
 	const struct cli_value *v = c->value;
 
 	if (v[OPT_LIST_SHAPES].i)

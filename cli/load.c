@@ -106,11 +106,10 @@ static int on_progress(void *user, const char *phase, uint64_t done, uint64_t to
 int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_model **ret)
 {
 	struct leat_model_params p = LEAT_MODEL_PARAMS_INIT;
-	struct leat_error e;
+	struct leat_error e = { 0 };
 	struct progress bar = { 0, 0, 0, c->quiet };
 	enum leat_status s;
 
-	memset(&e, 0, sizeof(e));
 	p.flags = flags;
 	if (cli_option_applies(OPT_TOKENIZER, c->cmd->bit))
 		p.tokenizer = c->value[OPT_TOKENIZER].s;
@@ -152,9 +151,8 @@ void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 
 int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret)
 {
-	struct leat_error e;
+	struct leat_error e = { 0 };
 
-	memset(&e, 0, sizeof(e));
 	if (leat_engine_create(m, p, ret, &e))
 		return cli_fail(c, &e, 1);
 	if (c->verbose) {

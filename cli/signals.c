@@ -33,8 +33,8 @@ void cli_signals_init(void)
 	a.sa_flags = (int)SA_RESETHAND;
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		struct sigaction old;
-		if (!sigaction(signals[i], NULL, &old) && old.sa_handler == SIG_IGN && signals[i] == SIGHUP)
-			continue; /* nohup */
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler == SIG_IGN)
+			continue; /* nohup, or a job in the background of a script */
 		sigaction(signals[i], &a, NULL);
 	}
 }

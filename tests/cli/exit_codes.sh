@@ -1,0 +1,78 @@
+#!/bin/sh
+# Exit codes and messages of bad command lines and bad files.
+. "$(dirname "$0")/lib/common.sh"
+find_model rwkv7
+
+expect 2 "$LEAT"
+empty out
+expect 2 "$LEAT" rnu
+err "did you mean 'run'"
+err "try 'leat --help'"
+expect 2 "$LEAT" run "$model" -p a --tmep 1
+err "did you mean '--temp'"
+err '^usage: leat run '
+err "try 'leat run --help'"
+empty out
+expect 2 "$LEAT" run "$model" -p a --zzzzzz
+expect 2 "$LEAT" run "$model" -p
+err 'needs a value'
+expect 2 "$LEAT" run "$model" -p a --temp -1
+err '0\.\.100'
+expect 2 "$LEAT" run "$model" -p a --temp nan
+expect 2 "$LEAT" run "$model" -p a --temp 1x
+expect 2 "$LEAT" run "$model" -p a -n 99999999999999999999
+expect 2 "$LEAT" run "$model" -p a --seed -2
+expect 2 "$LEAT" run "$model" -p a -ctk q4_0
+err 'f16\|f32'
+expect 2 "$LEAT" run "$model" -p a --opt nonsense=on
+expect 2 "$LEAT" run "$model" -p a --samplers nonsense
+expect 2 "$LEAT" run "$model" -p a --logit-bias x
+expect 2 "$LEAT" run "$model" -p a -f /dev/null
+expect 2 "$LEAT" run "$model" -p a --stop ''
+expect 2 "$LEAT" inspect "$model" --temp 1
+expect 2 "$LEAT" inspect "$model" more
+expect 2 env LEAT_TEMP=hot "$LEAT" run "$model" -p a
+err 'LEAT_TEMP'
+expect 2 "$LEAT" synth nonsense q8_0 "$tmp/x"
+expect 2 "$LEAT" synth rwkv7-0.1b q9 "$tmp/x"
+expect 2 "$LEAT" bench "$model" -p 1,x
+
+# files
+expect 66 "$LEAT" run "$tmp/absent.gguf" -p a
+err 'absent\.gguf'
+empty out
+expect 66 "$LEAT" inspect "$tmp/absent.gguf"
+expect 66 "$LEAT" tokenize "$tmp/absent.gguf" a
+expect 66 "$LEAT" logits "$tmp/absent.gguf" -p a
+expect 66 "$LEAT" bench "$tmp/absent.gguf"
+: >"$tmp/empty.gguf"
+expect 65 "$LEAT" run "$tmp/empty.gguf" -p a
+echo "this is no model" >"$tmp/text.gguf"
+expect 65 "$LEAT" run "$tmp/text.gguf" -p a
+head -c 20000 "$model" >"$tmp/short.gguf"
+expect 65 "$LEAT" run "$tmp/short.gguf" -p a
+err 'short\.gguf'
+expect 65 "$LEAT" run "$tmp" -p a
+expect 1 "$LEAT" inspect --verify "$tmp/short.gguf"
+expect 66 "$LEAT" inspect --verify "$tmp/absent.gguf"
+expect 66 "$LEAT" run "$model" -f "$tmp/absent.txt"
+
+# context too small for the prompt
+expect 65 "$LEAT" run "$model" -c 1 -p 'much longer than one token'
+
+# a full disk
+if [ -c /dev/full ]; then
+	checks=$((checks + 3))
+	"$LEAT" run "$model" -p a -n 5 -q </dev/null >/dev/full 2>"$tmp/err"
+	[ $? = 74 ] || fail "/dev/full: run"
+	"$LEAT" --help >/dev/full 2>/dev/null
+	[ $? = 74 ] || fail "/dev/full: --help"
+	"$LEAT" logits "$model" -p abc -o /dev/full 2>/dev/null
+	[ $? = 74 ] || fail "/dev/full: logits -o"
+fi
+# nobody reads
+{ "$LEAT" run "$model" -p a -n -1 --ignore-eos -q </dev/null 2>"$tmp/err"; echo $? >"$tmp/rc"; } | head -c 1 >/dev/null
+checks=$((checks + 1))
+[ "$(cat "$tmp/rc")" = 141 ] || fail "closed pipe: exit $(cat "$tmp/rc"), wanted 141"
+empty err
+finish
