@@ -3,7 +3,8 @@ if(NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
 	message(FATAL_ERROR "LEAT_FUZZ needs clang (libFuzzer): use the preset 'fuzz'")
 endif()
 file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c")
-file(GLOB support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/support/*.c")
+file(GLOB support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/support/*.c"
+	"${PROJECT_SOURCE_DIR}/tests/hostile/mkbad.c")
 # The library itself reports coverage to the fuzzer too.
 target_compile_options(libleat PRIVATE -fsanitize=fuzzer-no-link)
 foreach(source IN LISTS sources)

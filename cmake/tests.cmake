@@ -1,5 +1,6 @@
 # Tests: every file of a test folder is found by name; a new file needs no line here.
 #   tests/unit/ROOM/test_X.c -> unit.ROOM.X     tests/{golden,conform,invariance}/test_X.c -> golden.X ...
+#   tests/hostile/test_X.c -> hostile.X
 #   tests/kernels/*.c -> kerncheck, one program     tests/cli/X.sh -> cli.X     tests/gates/run.sh -> gates
 # Labels: the kind; `long` for names ending in _long (./dev test --long); `threads` for what the thread sanitizer runs.
 # Exit 77 means skipped.
@@ -71,6 +72,16 @@ foreach(kind golden conform invariance)
 		string(REGEX REPLACE "^test_" "" stem "${stem}")
 		leat_test_program(${kind}.${stem} ${kind} "${source}")
 	endforeach()
+endforeach()
+
+# Rows of the matrix of hostile files; what is not test_*.c there is shared by them.
+file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/hostile/test_*.c")
+file(GLOB shared CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/hostile/*.c")
+list(FILTER shared EXCLUDE REGEX "/test_[^/]*$")
+foreach(source IN LISTS sources)
+	get_filename_component(stem "${source}" NAME_WE)
+	string(REGEX REPLACE "^test_" "" stem "${stem}")
+	leat_test_program(hostile.${stem} hostile "${source}" ${shared})
 endforeach()
 
 file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/kernels/*.c")

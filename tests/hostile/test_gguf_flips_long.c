@@ -1,0 +1,40 @@
+/* Row G67 in full: every byte of the first 64 KiB of both models, one bit of it and all of it turned over; what still
+ * loads has to run. */
+#include "hostile/hostile.h"
+
+#include <stdlib.h>
+
+static void flips(enum mk_kind kind)
+{
+	struct mk *m = mk_create(kind);
+	size_t n;
+	unsigned char *bytes = mk_encode(m, &n);
+	for (size_t i = 0; i < n && i < 65536; i++) {
+		const unsigned char masks[] = { (unsigned char)(1u << i % 8), 0xff };
+		for (int k = 0; k < 2; k++) {
+			bytes[i] ^= masks[k];
+			hostile_any(bytes, n, 1);
+			bytes[i] ^= masks[k];
+		}
+	}
+	free(bytes);
+	mk_destroy(m);
+}
+
+static void test_G67_qwen2(void **state)
+{
+	(void)state;
+	flips(MK_QWEN2);
+}
+
+static void test_G67_rwkv7(void **state)
+{
+	(void)state;
+	flips(MK_RWKV7);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_G67_qwen2), cmocka_unit_test(test_G67_rwkv7) };
+	return hostile_main(tests, 2, "none here");
+}
