@@ -1,6 +1,11 @@
 /* Long pieces (a megabyte of one letter is one piece): every pair that may merge hangs in the list of its merge, and a
  * bit tree over the merges finds the lowest one that has any. Each merge touches two neighbours, so the whole costs
- * O(n) list operations plus sorting the lists that did not grow from left to right. */
+ * O(n) list operations.
+ *
+ * The leftmost pair of a list is always its first, although pairs are only ever appended. Nothing merges across the
+ * borders of what ends up as one token, so what happens inside it depends on its bytes alone: two tokens with the same
+ * bytes grow by the same merges in the same order. Of two equal next steps the left one is taken first, hence the left
+ * token is never behind the right one, and of two equal pairs the left one is complete first. */
 #include "text/bpe.h"
 
 #include <stdlib.h>
@@ -8,7 +13,7 @@
 
 #define NONE UINT32_MAX
 
-enum { LEVELS = 4, BINS = 32 };
+enum { LEVELS = 4 };
 
 /* The token that starts at this byte of the piece, and the pair that it forms with the next one. */
 struct symbol {
@@ -19,8 +24,7 @@ struct symbol {
 };
 
 struct list {
-	uint32_t head, tail;   /* place + 1; 0: empty */
-	uint32_t unsorted;
+	uint32_t head, tail;   /* place + 1, from left to right; 0: empty */
 };
 
 struct leat_bpe_long {
@@ -100,10 +104,8 @@ static void link_pair(struct leat_bpe_long *w, uint32_t p, uint32_t rank)
 	s->before = list->tail ? list->tail - 1 : NONE;
 	if (list->tail) {
 		w->sym[list->tail - 1].after = p;
-		list->unsorted |= list->tail - 1 > p;
 	} else {
 		list->head = p + 1;
-		list->unsorted = 0;
 		set_bit(w, rank);
 	}
 	list->tail = p + 1;
@@ -126,51 +128,6 @@ static void unlink_pair(struct leat_bpe_long *w, uint32_t p)
 	if (list->head == 0)
 		clear_bit(w, s->rank);
 	s->rank = LEAT_NO_MERGE;
-}
-
-/* Joins two ascending chains (linked by `after`). */
-static uint32_t join(struct symbol *sym, uint32_t a, uint32_t b)
-{
-	uint32_t head, *to = &head;
-	while (a != NONE && b != NONE) {
-		uint32_t *from = a < b ? &a : &b;
-		*to = *from;
-		to = &sym[*from].after;
-		*from = *to;
-	}
-	*to = a != NONE ? a : b;
-	return head;
-}
-
-/* Natural merge sort: ascending runs are joined like the digits of a binary counter. */
-static void sort_list(struct leat_bpe_long *w, struct list *list)
-{
-	struct symbol *sym = w->sym;
-	uint32_t bin[BINS], rest = list->head - 1, run = NONE;
-	for (int i = 0; i < BINS; i++)
-		bin[i] = NONE;
-	while (rest != NONE) {
-		uint32_t last = run = rest;
-		while (sym[last].after != NONE && sym[last].after > last)
-			last = sym[last].after;
-		rest = sym[last].after;
-		sym[last].after = NONE;
-		int i = 0;
-		for (; i < BINS - 1 && bin[i] != NONE; i++) {
-			run = join(sym, bin[i], run);
-			bin[i] = NONE;
-		}
-		bin[i] = join(sym, bin[i], run);
-	}
-	run = NONE;
-	for (int i = 0; i < BINS; i++)
-		run = join(sym, bin[i], run);
-	list->head = run + 1;
-	for (uint32_t before = NONE; run != NONE; before = run, run = sym[run].after) {
-		sym[run].before = before;
-		list->tail = run + 1;
-	}
-	list->unsorted = 0;
 }
 
 /* The pair at p becomes one token. */
@@ -214,11 +171,8 @@ enum leat_status leat_bpe_long_encode(const struct leat_bpe *b, struct leat_bpe_
 	if (!w || !w->sym)
 		return leat_fail(err, LEAT_E_NOMEM, NULL, LEAT_NO_OFFSET, "no memory for a word of %zu bytes", n);
 	fill(w, text, (uint32_t)n);
-	for (uint32_t rank; (rank = lowest(w)) != NONE;) {
-		if (w->list[rank].unsorted)
-			sort_list(w, &w->list[rank]);
+	for (uint32_t rank; (rank = lowest(w)) != NONE;)
 		merge_at(w, w->list[rank].head - 1);
-	}
 	size_t tokens = 0;
 	for (uint32_t p = 0; p != NONE; p = w->sym[p].next)
 		tokens++;

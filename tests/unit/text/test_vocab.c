@@ -309,6 +309,13 @@ static void token_table(void **state)
 	leat_vocab_bytes(v, -5, 1, &n);
 	assert_int_equal(n, 0);
 	leat_vocab_destroy(v);
+	/* The plain token is found before a user token of the same bytes. */
+	start();
+	small.kind['q'] = LEAT_TOKEN_USER;
+	int plain = small_token(&small, "q", 1, LEAT_TOKEN_NORMAL);
+	assert_int_equal(leat_vocab_build(&small.spec, &v, &err), LEAT_OK);
+	assert_int_equal(leat_vocab_find(v, "q", 1), plain);
+	leat_vocab_destroy(v);
 	leat_vocab_destroy(NULL);
 }
 
