@@ -35,6 +35,7 @@ static void cpu_close(void *dev)
 	if (!c)
 		return;
 	leat_pool_destroy(c->pool);
+	leat_cpu_unbind_all(c);
 	for (int i = 0; c->scratch && i < c->n_threads; i++) {
 		free(c->scratch[i].panel);
 		free(c->scratch[i].attn);
@@ -91,19 +92,6 @@ static int cpu_supports(void *dev, int op_kind, int quant)
 {
 	const struct leat_cpu *c = dev;
 	return leat_cpu_lower(op_kind)->run && (quant < 0 || (quant < LEAT_QUANT_COUNT && c->k.mv[quant]));
-}
-
-/* Products read the file's own blocks: nothing is repacked. */
-static enum leat_status cpu_bind(void *dev, struct leat_weight *w, uint64_t *ret_bytes, struct leat_error *err)
-{
-	(void)dev, (void)ret_bytes, (void)err;
-	w->bound = NULL;
-	return LEAT_OK;
-}
-
-static void cpu_unbind(void *dev, struct leat_weight *w)
-{
-	(void)dev, (void)w;
 }
 
 static enum leat_status cpu_alloc(void *dev, size_t bytes, void **ret, struct leat_error *err)
@@ -189,8 +177,7 @@ const struct leat_backend leat_backend_cpu = {
 	.close = cpu_close,
 	.describe = cpu_describe,
 	.supports = cpu_supports,
-	.bind = cpu_bind,
-	.unbind = cpu_unbind,
+	.bind = leat_cpu_bind,
 	.alloc = cpu_alloc,
 	.dealloc = cpu_dealloc,
 	.copy = cpu_copy,

@@ -177,6 +177,7 @@ static int lower_op(struct lower *l, const struct leat_op *op)
 	o->units = how->units;
 	o->rows = b->rows;
 	o->cols = b->cols;
+	o->w = op->w ? leat_cpu_weight(l->x->cpu, op->w) : NULL;
 	o->single = !how->splits && rows_of(p, b->rows) == 1;
 	for (int i = 0; i < LEAT_OP_INS; i++)
 		o->x[i] = op->n_in ? resolve(l->x, op->in[i < op->n_in ? i : 0]) : resolve(l->x, op->out);

@@ -35,6 +35,7 @@ struct leat_cpu_op {
 	struct leat_cpu_arg y, x[LEAT_OP_INS];
 	int rows;         /* enum leat_rows: which count the op runs over */
 	int cols;
+	const unsigned char *w; /* the op's matrix, where this device reads it */
 	int single;       /* too little work to share: worker 0 runs it */
 	int barrier;      /* all workers meet before it */
 	/* products and their preparation */
@@ -59,6 +60,22 @@ struct leat_cpu_scratch {
 	size_t row_floats;
 };
 
+/* Weights copied into huge pages: chunks filled one after the other. */
+struct leat_cpu_chunk {
+	unsigned char *p;
+	size_t bytes, used;
+};
+enum { LEAT_CPU_CHUNKS = 256 };
+
+struct leat_cpu_weights {
+	const unsigned char **at; /* by weight index: the copy, or NULL for the mapped file */
+	int cap;
+	int n_chunks;
+	struct leat_cpu_chunk chunk[LEAT_CPU_CHUNKS];
+	uint64_t budget_bytes;    /* that may still be copied */
+	int asked;                /* the budget has been settled */
+};
+
 struct leat_cpu {
 	struct leat_pool *pool;
 	struct leat_kernels k;
@@ -66,6 +83,7 @@ struct leat_cpu {
 	int n_threads, mode;
 	uint64_t opts;
 	struct leat_cpu_scratch *scratch; /* per worker */
+	struct leat_cpu_weights weights;
 };
 
 struct leat_exec {
@@ -87,6 +105,12 @@ struct leat_exec {
 /* Zeroed pages, huge where asked and possible. NULL when out of memory. */
 void *leat_cpu_pages(size_t bytes, int huge);
 void leat_cpu_pages_free(void *p, size_t bytes);
+
+/* weights.c */
+enum leat_status leat_cpu_bind(void *dev, const struct leat_weight *w, uint64_t *ret_bytes, struct leat_error *err);
+void leat_cpu_unbind_all(struct leat_cpu *c);
+/* Where row 0 of the weight is read. */
+const unsigned char *leat_cpu_weight(const struct leat_cpu *c, const struct leat_weight *w);
 
 enum leat_status leat_cpu_compile(void *dev, const struct leat_plan *plan, struct leat_exec **ret, size_t *ret_bytes,
 				  struct leat_error *err);

@@ -46,7 +46,7 @@ static void run_embed(struct leat_exec *e, const struct leat_cpu_op *o, int work
 	const struct leat_weight *w = o->op->w;
 	(void)worker;
 	for (int r = u0; r < u1; r++) {
-		const unsigned char *src = (const unsigned char *)w->data + (size_t)e->step->id[r] * w->row_bytes;
+		const unsigned char *src = o->w + (size_t)e->step->id[r] * w->row_bytes;
 		e->cpu->k.dequant[w->quant](row(&o->y, r), src, (size_t)w->cols);
 	}
 }

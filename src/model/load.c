@@ -98,7 +98,9 @@ static enum leat_status add_matrix(struct load *l, const struct leat_tensor *t, 
 	m->cols = (int)t->dim[0];
 	m->row_bytes = leat_quant_bytes(leat_quant_at(q), (size_t)t->dim[0]);
 	m->data = t->data;
-	w->n_all++;
+	m->multiplied = d->kind == LEAT_W_LINEAR;
+	m->mapped = l->f->map.fd >= 0;
+	m->index = w->n_all++;
 	w->n_params += t->dim[0] * t->dim[1];
 	if (d->kind != LEAT_W_TABLE)
 		w->read_bytes_per_token += t->bytes;
@@ -146,7 +148,8 @@ static enum leat_status add_vector(struct load *l, const struct leat_tensor *t, 
 static enum leat_status absent(struct load *l, const struct leat_weight_decl *d, void *where)
 {
 	if (d->flags & LEAT_W_TIED_TO_TABLE && l->w->table) {
-		const struct leat_weight *t = l->w->table;
+		struct leat_weight *t = &l->w->all[l->w->table->index];
+		t->multiplied = 1;
 		((struct leat_linear *)where)->w = t;
 		l->w->read_bytes_per_token += (uint64_t)t->rows * t->row_bytes;
 		return LEAT_OK;
@@ -194,8 +197,8 @@ static enum leat_status check_strays(struct load *l)
 		uint64_t layer = 0, k = 4;
 		if (n->n < 6 || memcmp(n->s, "blk.", 4))
 			continue;
-		while (k < n->n && n->s[k] >= '0' && n->s[k] <= '9' && layer < 1000000)
-			layer = layer * 10 + (uint64_t)(n->s[k++] - '0');
+		for (; k < n->n && n->s[k] >= '0' && n->s[k] <= '9'; k++)
+			layer = layer < 1000000 ? layer * 10 + (uint64_t)(n->s[k] - '0') : layer; /* never wraps */
 		if (k > 4 && k < n->n && n->s[k] == '.' && layer >= (uint64_t)l->w->cfg.n_layer) {
 			leat_escape(l->name, sizeof l->name, n->s, (size_t)n->n);
 			return leat_fail(l->err, LEAT_E_FORMAT, l->name, l->f->tensor[i].offset,

@@ -32,9 +32,9 @@ struct leat_backend {
 	 * is loaded, so that a refusal names the op. */
 	int (*supports)(void *dev, int op_kind, int quant);
 
-	/* Makes a weight ready (repacks, uploads); may set w->bound; adds the bytes it took to *ret_bytes. */
-	enum leat_status (*bind)(void *dev, struct leat_weight *w, uint64_t *ret_bytes, struct leat_error *err);
-	void (*unbind)(void *dev, struct leat_weight *w);
+	/* Makes a weight ready (repacks, uploads) and keeps what it made under w->index until close; adds the bytes it
+	 * took to *ret_bytes. All weights of a model are bound before the first compile. */
+	enum leat_status (*bind)(void *dev, const struct leat_weight *w, uint64_t *ret_bytes, struct leat_error *err);
 
 	/* Device memory for state: zeroed. */
 	enum leat_status (*alloc)(void *dev, size_t bytes, void **ret, struct leat_error *err);

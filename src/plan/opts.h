@@ -5,13 +5,13 @@
 #include "base/err.h"
 #include "leat/leat.h"
 
-#define LEAT_OPTS_MAP(X)                                                                              \
-	X(gemm, 1, "matrix-matrix products for many tokens (off: matrix-vector form for any number)") \
-	X(bf16_gemm, 1, "bf16 tiles (AMX or AVX512-BF16) in those products where numerics allow")     \
-	X(barrier_elision, 1, "threads meet only where an op reads what another wrote")              \
-	X(steal, 1, "idle threads take over chunks of a product")                                     \
-	X(plan_cache, 1, "plans are kept and reused")                                                 \
-	X(hugepages, 1, "transparent huge pages are asked for scratch and state")                    \
+#define LEAT_OPTS_MAP(X)                                                                                               \
+	X(gemm, 1, "matrix-matrix products for many tokens (off: matrix-vector form for any number)")                  \
+	X(bf16_gemm, 1, "bf16 tiles (AMX or AVX512-BF16) in those products where numerics allow")                      \
+	X(barrier_elision, 1, "threads meet only where an op reads what another wrote")                                \
+	X(steal, 1, "idle threads take over chunks of a product")                                                      \
+	X(plan_cache, 1, "plans are kept and reused")                                                                  \
+	X(hugepages, 1, "weights are copied once into huge pages; scratch and state live there too")                   \
 	X(read_ahead, 1, "the kernel is told to read the mapped weights ahead")
 
 enum leat_opt {
