@@ -1,4 +1,5 @@
-/* cpu.c - CPUID, and what the system lets a process use of it. Intel 64 SDM vol. 2A "CPUID", vol. 1 chapters 13 and 18. */
+/* cpu.c - CPUID, and what the system lets a process use of it. Intel 64 SDM vol. 2A "CPUID", vol. 1 chapters 13 and 18.
+ */
 #include "base/cpu.h"
 
 #include <stdatomic.h>
@@ -11,7 +12,8 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* XCR0: which register files the kernel saves on a context switch. A set whose registers are not saved must not be used. */
+/* XCR0: which register files the kernel saves on a context switch. A set whose registers are not saved must not be
+ * used. */
 enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6, XCR0_AMX = 0x60000 };
 
 static uint64_t read_xcr0(void)
@@ -26,7 +28,8 @@ static int has(uint64_t value, uint64_t bits)
 	return (value & bits) == bits;
 }
 
-/* Linux hands out the 8 KiB of tile data on request only (Documentation/arch/x86/xstate.rst). Threads inherit the grant. */
+/* Linux hands out the 8 KiB of tile data on request only (Documentation/arch/x86/xstate.rst). Threads inherit the
+ * grant. */
 static int amx_granted(void)
 {
 	enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
@@ -37,7 +40,13 @@ static unsigned detect(void)
 {
 	enum { C1_FMA = 1 << 12, C1_OSXSAVE = 1 << 27, C1_AVX = 1 << 28, C1_F16C = 1 << 29 };
 	enum { B7_AVX2 = 1 << 5, B7_BMI2 = 1 << 8, B7_AVX512F = 1 << 16, B7_DQ = 1 << 17, B7_BW = 1 << 30 };
-	enum { C7_VNNI = 1 << 11, D7_AMX_BF16 = 1 << 22, D7_AMX_TILE = 1 << 24, D7_AMX_INT8 = 1 << 25, A71_BF16 = 1 << 5 };
+	enum {
+		C7_VNNI = 1 << 11,
+		D7_AMX_BF16 = 1 << 22,
+		D7_AMX_TILE = 1 << 24,
+		D7_AMX_INT8 = 1 << 25,
+		A71_BF16 = 1 << 5
+	};
 	const unsigned b7_vl = 1u << 31;
 	unsigned a, b, c, d, c1, b7, c7, d7, a71 = 0, flags = 0;
 
@@ -90,7 +99,7 @@ void leat_cpu_set_mask(unsigned m)
 
 const char *leat_cpu_names(unsigned flags, char buf[96])
 {
-	static const char *const name[] = { "avx2", "avx512", "avx512vnni", "avx512bf16", "amx" };
+	static const char *const name[] = {"avx2", "avx512", "avx512vnni", "avx512bf16", "amx"};
 	size_t n = 0;
 
 	for (unsigned i = 0; i < sizeof name / sizeof *name; i++)

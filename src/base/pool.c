@@ -57,8 +57,8 @@ static void futex_wake_all(_Atomic uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* Returns when g->count == want. The announcement in n_sleeping and the look at count are ordered against the opposite pair
- * in gate_set (sequential consistency), so either the waiter sees the new count or the writer sees the sleeper. */
+/* Returns when g->count == want. The announcement in n_sleeping and the look at count are ordered against the opposite
+ * pair in gate_set (sequential consistency), so either the waiter sees the new count or the writer sees the sleeper. */
 static void gate_wait(struct gate *g, uint32_t want, uint64_t spin_ns)
 {
 	if (spin_ns) {
@@ -180,7 +180,7 @@ static void pool_init(struct leat_pool *p, int n_workers, int spin_us)
 		struct slot *s = &p->slot[i];
 		atomic_init(&s->arrived.count, 0);
 		atomic_init(&s->arrived.n_sleeping, 0);
-		s->self = (struct leat_worker){ p, i, n_workers };
+		s->self = (struct leat_worker){p, i, n_workers};
 		s->n_arrived = s->n_released = 0;
 	}
 }
@@ -189,8 +189,8 @@ enum leat_status leat_pool_create(int n_workers, int spin_us, struct leat_pool *
 {
 	if (n_workers < 1 || n_workers > MAX_WORKERS || spin_us < 0)
 		return leat_fail(err, LEAT_E_ARG, "threads", LEAT_NO_OFFSET,
-				 "thread pool: %d workers spinning %d us; wanted 1 to %d workers, 0 us or more", n_workers,
-				 spin_us, MAX_WORKERS);
+				 "thread pool: %d workers spinning %d us; wanted 1 to %d workers, 0 us or more",
+				 n_workers, spin_us, MAX_WORKERS);
 	size_t bytes = sizeof(struct leat_pool) + (size_t)n_workers * sizeof(struct slot);
 	struct leat_pool *p = aligned_alloc(LINE, (bytes + LINE - 1) / LINE * LINE);
 	if (!p)

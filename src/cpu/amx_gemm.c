@@ -1,7 +1,7 @@
 /* amx_gemm.c - products of bf16 pairs on AMX tiles.
  *
- * A step multiplies 16 tokens x 32 columns of x by 32 columns x 16 rows of the panel; 2 x 2 such tiles share their loads.
- * Both operands lie in memory as TDPBF16PS wants them: x by rows, the panel as pairs of columns side by side.
+ * A step multiplies 16 tokens x 32 columns of x by 32 columns x 16 rows of the panel; 2 x 2 such tiles share their
+ * loads. Both operands lie in memory as TDPBF16PS wants them: x by rows, the panel as pairs of columns side by side.
  * Intel 64 SDM vol. 1 chapter 18, vol. 2 "TDPBF16PS"; it treats subnormal numbers as zero. */
 #include "cpu/isa/avx512.h"
 
@@ -13,10 +13,10 @@ enum { TILE = 16, TILE_COLS = 32, PAIR_TOKENS = 2 * TILE };
 #define SUM01 1
 #define SUM10 2
 #define SUM11 3
-#define X0 4
-#define X1 5
-#define W0 6
-#define W1 7
+#define X0    4
+#define X1    5
+#define W0    6
+#define W1    7
 
 struct tile_config {
 	uint8_t palette, start_row, zero[14];
@@ -24,12 +24,13 @@ struct tile_config {
 	uint8_t rows[16];
 };
 
-/* Tiles of n0 and n1 tokens. Written as assembly: GCC 12's _tile_loadconfig names 8 of the 64 bytes as its input and lets
- * the compiler drop the stores to the others. Sets all tiles to zero. */
+/* Tiles of n0 and n1 tokens. Written as assembly: GCC 12's _tile_loadconfig names 8 of the 64 bytes as its input and
+ * lets the compiler drop the stores to the others. Sets all tiles to zero. */
 static void configure(int n0, int n1)
 {
-	const uint8_t rows[8] = { (uint8_t)n0, (uint8_t)n0, (uint8_t)n1, (uint8_t)n1, (uint8_t)n0, (uint8_t)n1, TILE, TILE };
-	struct tile_config c = { .palette = 1 };
+	const uint8_t rows[8] = {(uint8_t)n0, (uint8_t)n0, (uint8_t)n1, (uint8_t)n1,
+				 (uint8_t)n0, (uint8_t)n1, TILE,        TILE};
+	struct tile_config c = {.palette = 1};
 
 	for (int i = 0; i < 8; i++) {
 		c.rows[i] = rows[i];
@@ -45,7 +46,8 @@ static inline void writes_are_done(void)
 }
 
 /* Up to 32 tokens of which the second tile holds some. c: sums of row length c_bytes, added to if load is set. */
-static void two_tiles(float *c, size_t c_bytes, int load, const uint16_t *x, size_t x_bytes, const uint16_t *panel, int n_k)
+static void two_tiles(float *c, size_t c_bytes, int load, const uint16_t *x, size_t x_bytes, const uint16_t *panel,
+		      int n_k)
 {
 	char *c10 = (char *)c + TILE * c_bytes;
 	const char *x0 = (const char *)x, *x1 = x0 + TILE * x_bytes, *w = (const char *)panel;
@@ -78,7 +80,8 @@ static void two_tiles(float *c, size_t c_bytes, int load, const uint16_t *x, siz
 }
 
 /* Up to 16 tokens. */
-static void one_tile(float *c, size_t c_bytes, int load, const uint16_t *x, size_t x_bytes, const uint16_t *panel, int n_k)
+static void one_tile(float *c, size_t c_bytes, int load, const uint16_t *x, size_t x_bytes, const uint16_t *panel,
+		     int n_k)
 {
 	const char *x0 = (const char *)x, *w = (const char *)panel;
 	const size_t w_bytes = LEAT_PANEL_ROWS * 4;
@@ -112,8 +115,8 @@ static void put_part(float *y, size_t y_stride, const float *c, int n_tokens, in
 }
 
 /* n_tokens <= 32, for which the tiles are configured. A full panel's sums go straight to y. */
-static void gemm_block(float *y, size_t y_stride, const uint16_t *panel, const uint16_t *x, size_t x_stride, int n_tokens,
-		       int n_rows, int n_k, int accumulate)
+static void gemm_block(float *y, size_t y_stride, const uint16_t *panel, const uint16_t *x, size_t x_stride,
+		       int n_tokens, int n_rows, int n_k, int accumulate)
 {
 	_Alignas(64) float part[PAIR_TOKENS * LEAT_PANEL_ROWS];
 	int whole = n_rows == LEAT_PANEL_ROWS;
@@ -129,15 +132,16 @@ static void gemm_block(float *y, size_t y_stride, const uint16_t *panel, const u
 		put_part(y, y_stride, part, n_tokens, n_rows, accumulate);
 }
 
-static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens, int n_rows,
-		      int n_k, int accumulate)
+static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens,
+		      int n_rows, int n_k, int accumulate)
 {
 	const uint16_t *xt = x;
 
 	writes_are_done();
 	if (n_tokens >= PAIR_TOKENS)
 		configure(TILE, TILE);
-	for (; n_tokens >= PAIR_TOKENS; n_tokens -= PAIR_TOKENS, xt += PAIR_TOKENS * x_stride, y += PAIR_TOKENS * y_stride)
+	for (; n_tokens >= PAIR_TOKENS;
+	     n_tokens -= PAIR_TOKENS, xt += PAIR_TOKENS * x_stride, y += PAIR_TOKENS * y_stride)
 		gemm_block(y, y_stride, panel, xt, x_stride, PAIR_TOKENS, n_rows, n_k, accumulate);
 	if (n_tokens) {
 		configure(n_tokens < TILE ? n_tokens : TILE, n_tokens > TILE ? n_tokens - TILE : 0);

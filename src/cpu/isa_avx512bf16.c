@@ -1,5 +1,5 @@
-/* isa_avx512bf16.c - packing to bf16 and products of bf16 pairs. Two products go into one f32 addition (VDPBF16PS), which
- * treats subnormal numbers as zero. */
+/* isa_avx512bf16.c - packing to bf16 and products of bf16 pairs. Two products go into one f32 addition (VDPBF16PS),
+ * which treats subnormal numbers as zero. */
 #include "cpu/isa/avx512.h"
 
 #define LEAT_GEMM_WIDE 1
@@ -23,7 +23,8 @@ LEAT_INLINE vf pairs_get(int format, const unsigned char *row, int k, int m)
 	return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(hi, lo));
 }
 
-LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0, int n_k)
+LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0,
+			    int n_k)
 {
 	for (int i0 = 0; i0 < LEAT_PANEL_ROWS; i0 += VF_N, w += VF_N * row_bytes)
 		for (int k = 0; k < n_k; k += 2 * VF_N) {
@@ -34,7 +35,9 @@ LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_byt
 					v[i] = pairs_get(format, w + (size_t)i * row_bytes, k0 + k, 2 * VF_N);
 			} else {
 				for (int i = 0; i < VF_N; i++)
-					v[i] = i0 + i < n_rows ? pairs_get(format, w + (size_t)i * row_bytes, k0 + k, n_k - k) : vf_zero();
+					v[i] = i0 + i < n_rows
+						       ? pairs_get(format, w + (size_t)i * row_bytes, k0 + k, n_k - k)
+						       : vf_zero();
 			}
 			vf_transpose(v);
 			LEAT_UNROLL
@@ -52,8 +55,8 @@ LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_byt
 FORMATS(X)
 #undef X
 
-static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens, int n_rows,
-		      int n_k, int accumulate)
+static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens,
+		      int n_rows, int n_k, int accumulate)
 {
 	gemm_any(y, y_stride, panel, x, x_stride * 2, n_tokens, n_rows, (n_k + 1) / 2, accumulate);
 }

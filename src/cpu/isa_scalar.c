@@ -23,7 +23,7 @@ static void x16_values(float *x, const int16_t *q, float d, int n)
 static float mv_one(const struct leat_mm *a, int t, const unsigned char *row, const struct leat_quant *f,
 		    dequant_fn *dequant)
 {
-	float lane[LEAT_LANES] = { 0 }, w[CHUNK], x[CHUNK];
+	float lane[LEAT_LANES] = {0}, w[CHUNK], x[CHUNK];
 
 	for (int k = 0; k < a->n_cols; k += CHUNK) {
 		int n = a->n_cols - k < CHUNK ? a->n_cols - k : CHUNK;
@@ -95,7 +95,7 @@ static void gemm_f32(float *y, size_t y_stride, const void *panel, const void *x
 {
 	for (int t = 0; t < n_tokens; t++) {
 		const float *xt = (const float *)x + (size_t)t * x_stride, *p = panel;
-		float sum[LEAT_PANEL_ROWS] = { 0 };
+		float sum[LEAT_PANEL_ROWS] = {0};
 		for (int k = 0; k < n_k; k++, p += LEAT_PANEL_ROWS)
 			for (int i = 0; i < LEAT_PANEL_ROWS; i++)
 				sum[i] += p[i] * xt[k];
@@ -108,7 +108,7 @@ static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *
 {
 	for (int t = 0; t < n_tokens; t++) {
 		const uint16_t *xt = (const uint16_t *)x + (size_t)t * x_stride, *p = panel;
-		float sum[LEAT_PANEL_ROWS] = { 0 };
+		float sum[LEAT_PANEL_ROWS] = {0};
 		for (int k = 0; k < n_k; k += 2, p += 2 * LEAT_PANEL_ROWS) {
 			float x0 = leat_bf16_to_f32(xt[k]), x1 = leat_bf16_to_f32(xt[k + 1]);
 			for (int i = 0; i < LEAT_PANEL_ROWS; i++) {
@@ -120,8 +120,8 @@ static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *
 	}
 }
 
-/* The scale keeps |q| <= 32767; a block that holds an infinity or NaN gets d = NaN, so that it shows in every product. A
- * block whose largest value is below 2^-100 counts as zeros: its scale would lose bits or vanish. */
+/* The scale keeps |q| <= 32767; a block that holds an infinity or NaN gets d = NaN, so that it shows in every product.
+ * A block whose largest value is below 2^-100 counts as zeros: its scale would lose bits or vanish. */
 static void to_x16_block(int16_t *q, float *d, const float *x, int n)
 {
 	uint32_t top = 0;

@@ -41,27 +41,28 @@ struct leat_mm {
 	size_t y_stride;
 };
 
-/* Rows r0 <= r < r1, all tokens. det. Error <= 2e-6 * sum |w x| relative to float64 on the same inputs (same xq). Meant for
- * T up to about 8 (memory-bound); correct for every T. */
+/* Rows r0 <= r < r1, all tokens. det. Error <= 2e-6 * sum |w x| relative to float64 on the same inputs (same xq). Meant
+ * for T up to about 8 (memory-bound); correct for every T. A call reads its rows as four sequential streams, one per
+ * quarter of the range: ranges of 64 rows and more stream best. */
 typedef void leat_mv_fn(const struct leat_mm *a, int r0, int r1);
 
 /* ---- many tokens: pack(format) x micro-kernel(instruction set) ----------------------------------------------
- * A panel is LEAT_PANEL_ROWS rows of the weight over n_k columns, dequantised. f32 panels are [n_k][32]; bf16 panels are
- * [n_k / 2][32][2] (pairs of columns side by side, as VDPBF16PS and AMX tiles want them), columns padded with zeros to
- * a multiple of 32. Rows beyond n_rows are zero. Panels and x rows of bf16 are 64-byte aligned. */
+ * A panel is LEAT_PANEL_ROWS rows of the weight over n_k columns, dequantised. f32 panels are [n_k][32]; bf16 panels
+ * are [n_k / 2][32][2] (pairs of columns side by side, as VDPBF16PS and AMX tiles want them), columns padded with zeros
+ * to a multiple of 32. Rows beyond n_rows are zero. Panels and x rows of bf16 are 64-byte aligned. */
 enum { LEAT_PANEL_ROWS = 32, LEAT_PANEL_COLS = 512 };
 /* cols [k0, k0 + n_k) of rows w + i * row_bytes, i < n_rows <= 32; k0 and n_k multiples of the block (n_k <= 512). */
 typedef void leat_pack_fn(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k);
 
-/* y[t, i] (+)= sum_k panel[k][i] * x[t, k], i < n_rows, t < n_tokens; accumulate 0 overwrites. x is f32 [T][x_stride] for
- * gemm_f32, bf16 (uint16_t) for gemm_bf16 with rows zero-padded to a multiple of 32 columns. Not det. */
+/* y[t, i] (+)= sum_k panel[k][i] * x[t, k], i < n_rows, t < n_tokens; accumulate 0 overwrites. x is f32 [T][x_stride]
+ * for gemm_f32, bf16 (uint16_t) for gemm_bf16 with rows zero-padded to a multiple of 32 columns. Not det. */
 typedef void leat_gemm_fn(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens,
 			  int n_rows, int n_k, int accumulate);
 
 /* ---- attention ----------------------------------------------------------------------------------------------
- * One token's queries of the heads that share one key/value head, over a paged cache. Keys first <= p < end. Key p is row
- * p % page_tokens of page page[p / page_tokens]; the rows of one page and head are contiguous. Softmax is computed online over
- * blocks that start at absolute multiples of page_tokens, so chunking never changes a result: det.
+ * One token's queries of the heads that share one key/value head, over a paged cache. Keys first <= p < end. Key p is
+ * row p % page_tokens of page page[p / page_tokens]; the rows of one page and head are contiguous. Softmax is computed
+ * online over blocks that start at absolute multiples of page_tokens, so chunking never changes a result: det.
  * y[g][head_size] = softmax(scale * q K^T) V. Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022,
  * arXiv:2205.14135. */
 enum { LEAT_PAGE_TOKENS = 64, LEAT_MAX_GROUP = 64, LEAT_MAX_HEAD_SIZE = 256 };
@@ -85,20 +86,22 @@ struct leat_kernels {
 	int mv_form[LEAT_QUANT_COUNT];                 /* enum leat_x_form that mv[f] reads */
 	leat_pack_fn *pack_f32[LEAT_QUANT_COUNT];
 	leat_gemm_fn *gemm_f32;
-	leat_pack_fn *pack_bf16[LEAT_QUANT_COUNT];     /* round to nearest even; F16 and quantised weights are rounded too */
+	leat_pack_fn *pack_bf16[LEAT_QUANT_COUNT];     /* round to nearest even, F16 and quantised too */
 	leat_gemm_fn *gemm_bf16;
 	int gemm_bf16_fast;                            /* 1 if gemm_bf16 beats gemm_f32 on this machine (BF16 or AMX) */
 	/* y[n] = exact value of n elements starting at a block border */
 	void (*dequant[LEAT_QUANT_COUNT])(float *y, const void *blocks, size_t n);
-	/* x[n] -> q, d as above; a block of zeros gets d = 0 */
+	/* x[n] -> q, d as above; n a multiple of 32. A block of zeros gets d = 0, and so does one whose largest value
+	 * is below 2^-100; a block with an infinity or NaN gets d = NaN and q = 0: it shows in every product. */
 	void (*to_x16)(int16_t *q, float *d, const float *x, int n);
 	void (*to_bf16)(uint16_t *y, const float *x, int n); /* round to nearest even */
 	void (*to_f16)(uint16_t *y, const float *x, int n);  /* round to nearest even, overflow to infinity */
 
 	/* norms; y may be x.  mean and variance in f32, error <= 4e-6 of the largest |y| */
-	void (*rmsnorm)(float *y, const float *x, const float *gain, int n, float eps); /* x g / sqrt(mean(x^2) + eps) */
+	/* x g / sqrt(mean(x^2) + eps) */
+	void (*rmsnorm)(float *y, const float *x, const float *gain, int n, float eps);
 	void (*layernorm)(float *y, const float *x, const float *gain, const float *bias, int n, float eps);
-	void (*l2norm)(float *y, const float *x, int n);     /* x / max(|x|_2, 1e-12), as torch.nn.functional.normalize */
+	void (*l2norm)(float *y, const float *x, int n); /* x / max(|x|_2, 1e-12), as torch.nn.functional.normalize */
 
 	/* n elements each; y may be any input */
 	void (*act[LEAT_ACT_COUNT])(float *y, const float *x, int n);
@@ -108,7 +111,7 @@ struct leat_kernels {
 	void (*swiglu)(float *y, const float *gate, const float *up, int n);                /* silu(gate) * up */
 	void (*lerp)(float *y, const float *x, const float *d, const float *mu, int n);     /* x + d * mu */
 	void (*mix)(float *y, const float *a, const float *b, const float *s, int n);       /* a + (b - a) * s */
-	void (*key_scale)(float *y, const float *k, const float *a, const float *ka, int n); /* k * (1 + (a - 1) * ka) */
+	void (*key_scale)(float *y, const float *k, const float *a, const float *ka, int n); /* k (1 + (a - 1) ka) */
 
 	/* Rotates pairs (i, i + n_rot/2) of each of n_heads heads of head_size elements; cs holds cos[n_rot/2] then
 	 * sin[n_rot/2] of this token. The rest of each head is copied. y may be x. (GPT-NeoX order; Su et al. 2021,

@@ -31,7 +31,7 @@ static inline float leat_lanes_sum(float lane[LEAT_LANES])
 
 static inline float leat_dot(const float *a, const float *b, int n)
 {
-	float lane[LEAT_LANES] = { 0 };
+	float lane[LEAT_LANES] = {0};
 	leat_lanes_dot(lane, a, b, n);
 	return leat_lanes_sum(lane);
 }

@@ -15,7 +15,7 @@ static void rmsnorm(float *y, const float *x, const float *gain, int n, float ep
 /* Two passes: the difference of two large sums would lose a small variance. */
 static void layernorm(float *y, const float *x, const float *gain, const float *bias, int n, float eps)
 {
-	float lane[LEAT_LANES] = { 0 }, square[LEAT_LANES] = { 0 };
+	float lane[LEAT_LANES] = {0}, square[LEAT_LANES] = {0};
 
 	for (int i = 0; i < n; i++)
 		lane[i % LEAT_LANES] += x[i];
@@ -42,11 +42,11 @@ static float sigmoid(float x)
 }
 
 /* EACH(name, parameters, expression): one elementwise kernel over i. */
-#define EACH(name, parameters, expression)              \
-	static void name(float *y, parameters, int n)   \
-	{                                               \
-		for (int i = 0; i < n; i++)             \
-			y[i] = (expression);            \
+#define EACH(name, parameters, expression)                                                                             \
+	static void name(float *y, parameters, int n)                                                                  \
+	{                                                                                                              \
+		for (int i = 0; i < n; i++)                                                                            \
+			y[i] = (expression);                                                                           \
 	}
 #define P1 const float *x
 #define P2 const float *a, const float *b

@@ -1,7 +1,8 @@
-/* bench.c - kerncheck --bench: time of each slot that a level changes, against the portable slot and the read bandwidth.
+/* bench.c - kerncheck --bench: time of each slot that a level changes, against the portable slot and the read
+ * bandwidth.
  *
- * One thread. Rounds are short, the variants and the read test alternate, and the best counts: other programs can only make
- * a round slower. Work that should come from memory walks through `big`, which is much larger than the caches. */
+ * One thread. Rounds are short, the variants and the read test alternate, and the best counts: other programs can only
+ * make a round slower. Work that should come from memory walks through `big`, which is much larger than the caches. */
 #include <emmintrin.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,10 +20,10 @@ struct job {
 	double bytes, flops;
 	void (*run)(const struct leat_kernels *k, const struct job *j);
 	int format, n_tokens, n_cols, n_rows;
-	size_t slot;           /* offset in struct leat_kernels */
+	size_t slot; /* offset in struct leat_kernels */
 };
 
-static unsigned char *big;     /* BIG bytes, more than the caches */
+static unsigned char *big; /* BIG bytes, more than the caches */
 static float *x, *y, *panel;
 static int16_t *xq;
 static float *xd;
@@ -99,8 +100,16 @@ static double read_once(void)
 
 static void run_mv(const struct leat_kernels *k, const struct job *j)
 {
-	struct leat_mm a = { .w = j->bytes > CACHED ? next_chunk() : big, .n_cols = j->n_cols, .n_tokens = j->n_tokens, .x = x, .x_stride = MAX_COLS, .xq = xq,
-			     .xd = xd, .xq_stride = MAX_COLS, .y = y, .y_stride = (size_t)j->n_rows };
+	struct leat_mm a = {.w = j->bytes > CACHED ? next_chunk() : big,
+			    .n_cols = j->n_cols,
+			    .n_tokens = j->n_tokens,
+			    .x = x,
+			    .x_stride = MAX_COLS,
+			    .xq = xq,
+			    .xd = xd,
+			    .xq_stride = MAX_COLS,
+			    .y = y,
+			    .y_stride = (size_t)j->n_rows};
 	a.row_bytes = leat_quant_bytes(leat_quant_at(j->format), (size_t)j->n_cols);
 	k->mv[j->format](&a, 0, j->n_rows);
 }
@@ -137,7 +146,7 @@ static void run_attn(const struct leat_kernels *k, const struct job *j)
 	static int32_t page[4096 / LEAT_PAGE_TOKENS];
 	static _Alignas(64) float scratch[LEAT_ATTN_SCRATCH];
 	size_t row = (size_t)j->n_cols * (j->format == LEAT_KV_F16 ? 2 : 4), page_bytes = row * LEAT_PAGE_TOKENS;
-	struct leat_attn a = { big, big + BIG / 2, page_bytes, page, j->n_cols, j->n_rows, 0, j->n_tokens, 0.1f };
+	struct leat_attn a = {big, big + BIG / 2, page_bytes, page, j->n_cols, j->n_rows, 0, j->n_tokens, 0.1f};
 
 	for (int i = 0; i < (int)COUNT_OF(page); i++)
 		page[i] = i;
@@ -147,8 +156,9 @@ static void run_attn(const struct leat_kernels *k, const struct job *j)
 static void run_wkv7(const struct leat_kernels *k, const struct job *j)
 {
 	size_t size = (size_t)j->n_cols;
+	unsigned char *from = j->bytes > CHUNK ? next_chunk() : big;
 	for (int h = 0; h < j->n_rows; h++) {
-		float *s = (float *)(void *)big + (size_t)h * size * size;
+		float *s = (float *)(void *)from + (size_t)h * size * size;
 		k->wkv7(y, s, s, x, x + size, x + 2 * size, x + 3 * size, x + 4 * size, x + 5 * size, j->n_cols);
 	}
 }
@@ -157,12 +167,24 @@ static void run_row(const struct leat_kernels *k, const struct job *j)
 {
 	int n = j->n_cols;
 	switch (j->format) {
-	case 0: k->rmsnorm(y, x, x + n, n, 1e-5f); break;
-	case 1: k->layernorm(y, x, x + n, x + 2 * n, n, 1e-5f); break;
-	case 2: k->act[LEAT_ACT_TANH](y, x, n); break;
-	case 3: k->swiglu(y, x, x + n, n); break;
-	case 4: k->to_x16(xq, xd, x, n); break;
-	default: k->lerp(y, x, x + n, x + 2 * n, n); break;
+	case 0:
+		k->rmsnorm(y, x, x + n, n, 1e-5f);
+		break;
+	case 1:
+		k->layernorm(y, x, x + n, x + 2 * n, n, 1e-5f);
+		break;
+	case 2:
+		k->act[LEAT_ACT_TANH](y, x, n);
+		break;
+	case 3:
+		k->swiglu(y, x, x + n, n);
+		break;
+	case 4:
+		k->to_x16(xq, xd, x, n);
+		break;
+	default:
+		k->lerp(y, x, x + n, x + 2 * n, n);
+		break;
 	}
 }
 
@@ -194,7 +216,8 @@ static double once(const struct leat_kernels *k, const struct job *j)
 	return t / reps;
 }
 
-static void time_job(const struct leat_kernels *scalar, const struct leat_kernels *k, const struct job *j, const char *level)
+static void time_job(const struct leat_kernels *scalar, const struct leat_kernels *k, const struct job *j,
+		     const char *level)
 {
 	double base = INFINITY, mine = INFINITY, read = 0;
 
@@ -205,8 +228,8 @@ static void time_job(const struct leat_kernels *scalar, const struct leat_kernel
 		if (j->bytes >= CHUNK / 2)
 			read = fmax(read, read_once());
 	}
-	printf("time %-10s %-24s %10.2f us %7.1fx portable %7.1f GB/s %8.1f GFLOP/s", level, j->name, mine * 1e6, base / mine,
-	       j->bytes / mine * 1e-9, j->flops / mine * 1e-9);
+	printf("time %-10s %-24s %10.2f us %7.1fx portable %7.1f GB/s %8.1f GFLOP/s", level, j->name, mine * 1e6,
+	       base / mine, j->bytes / mine * 1e-9, j->flops / mine * 1e-9);
 	if (read > 0)
 		printf("   %5.1f %% of the read bandwidth %.1f GB/s", 100 * j->bytes / mine / read, read * 1e-9);
 	printf("\n");
@@ -215,20 +238,25 @@ static void time_job(const struct leat_kernels *scalar, const struct leat_kernel
 /* Each format from memory, and with 1 token from the cache, which is the limit that instructions set. */
 static int add_mv(struct job *job)
 {
-	static const int tokens[] = { 0, 1, 2, 4, 8 };
+	static const int tokens[] = {0, 1, 2, 4, 8};
 	int n = 0;
 
 	for (int f = 0; f < LEAT_QUANT_COUNT; f++)
 		for (size_t i = 0; i < COUNT_OF(tokens); i++) {
 			int t = tokens[i] ? tokens[i] : 1;
 			struct job *j = &job[n++];
-			*j = (struct job){ .run = run_mv, .format = f, .n_tokens = t, .n_cols = MAX_COLS,
-					   .slot = offsetof(struct leat_kernels, mv) + (size_t)f * sizeof(void (*)(void)) };
+			*j = (struct job){.run = run_mv,
+					  .format = f,
+					  .n_tokens = t,
+					  .n_cols = MAX_COLS,
+					  .slot = offsetof(struct leat_kernels, mv) +
+						  (size_t)f * sizeof(void (*)(void))};
 			size_t row = leat_quant_bytes(leat_quant_at(f), MAX_COLS);
 			j->n_rows = (int)((size_t)(tokens[i] ? CHUNK : CACHED) / row);
 			j->bytes = (double)row * j->n_rows;
 			j->flops = 2.0 * MAX_COLS * j->n_rows * t;
-			snprintf(j->name, sizeof j->name, "mv.%s T=%d%s", leat_quant_at(f)->name, t, tokens[i] ? "" : " cached");
+			snprintf(j->name, sizeof j->name, "mv.%s T=%d%s", leat_quant_at(f)->name, t,
+				 tokens[i] ? "" : " cached");
 		}
 	return n;
 }
@@ -239,8 +267,9 @@ static int add_pack(struct job *job)
 	for (int f = 0; f < LEAT_QUANT_COUNT; f++)
 		for (int pairs = 0; pairs < 2; pairs++) {
 			struct job *j = &job[n++];
-			*j = (struct job){ .run = pairs ? run_pack_bf16 : run_pack_f32, .format = f };
-			j->slot = (pairs ? offsetof(struct leat_kernels, pack_bf16) : offsetof(struct leat_kernels, pack_f32)) +
+			*j = (struct job){.run = pairs ? run_pack_bf16 : run_pack_f32, .format = f};
+			j->slot = (pairs ? offsetof(struct leat_kernels, pack_bf16)
+					 : offsetof(struct leat_kernels, pack_f32)) +
 				  (size_t)f * sizeof(void (*)(void));
 			j->bytes = (double)leat_quant_bytes(leat_quant_at(f), MAX_COLS) * LEAT_PANEL_ROWS;
 			snprintf(j->name, sizeof j->name, "pack_%s.%s", pairs ? "bf16" : "f32", leat_quant_at(f)->name);
@@ -250,14 +279,15 @@ static int add_pack(struct job *job)
 
 static int add_gemm(struct job *job)
 {
-	static const int tokens[] = { 8, 32, 64, 256 };
+	static const int tokens[] = {8, 32, 64, 256};
 	int n = 0;
 
 	for (int pairs = 0; pairs < 2; pairs++)
 		for (size_t t = 0; t < COUNT_OF(tokens); t++) {
 			struct job *j = &job[n++];
-			*j = (struct job){ .run = pairs ? run_gemm_bf16 : run_gemm_f32, .n_tokens = tokens[t] };
-			j->slot = pairs ? offsetof(struct leat_kernels, gemm_bf16) : offsetof(struct leat_kernels, gemm_f32);
+			*j = (struct job){.run = pairs ? run_gemm_bf16 : run_gemm_f32, .n_tokens = tokens[t]};
+			j->slot = pairs ? offsetof(struct leat_kernels, gemm_bf16)
+					: offsetof(struct leat_kernels, gemm_f32);
 			j->flops = 2.0 * LEAT_PANEL_ROWS * LEAT_PANEL_COLS * tokens[t];
 			snprintf(j->name, sizeof j->name, "gemm_%s T=%d", pairs ? "bf16" : "f32", tokens[t]);
 		}
@@ -266,17 +296,22 @@ static int add_gemm(struct job *job)
 
 static int add_attn(struct job *job)
 {
-	static const int group[] = { 1, 7 }, size[] = { 64, 128 };
+	static const int group[] = {1, 7}, size[] = {64, 128};
 	int n = 0;
 
 	for (int type = 0; type < LEAT_KV_TYPES; type++)
 		for (int i = 0; i < 4; i++) {
 			struct job *j = &job[n++];
-			*j = (struct job){ .run = run_attn, .format = type, .n_cols = size[i / 2], .n_rows = group[i % 2], .n_tokens = 4096 };
+			*j = (struct job){.run = run_attn,
+					  .format = type,
+					  .n_cols = size[i / 2],
+					  .n_rows = group[i % 2],
+					  .n_tokens = 4096};
 			j->slot = offsetof(struct leat_kernels, attn) + (size_t)type * sizeof(void (*)(void));
 			j->bytes = 2.0 * j->n_tokens * j->n_cols * (type == LEAT_KV_F16 ? 2 : 4);
 			j->flops = 4.0 * j->n_tokens * j->n_cols * j->n_rows;
-			snprintf(j->name, sizeof j->name, "attn.%s %dx%d", type == LEAT_KV_F16 ? "f16" : "f32", j->n_rows, j->n_cols);
+			snprintf(j->name, sizeof j->name, "attn.%s %dx%d", type == LEAT_KV_F16 ? "f16" : "f32",
+				 j->n_rows, j->n_cols);
 		}
 	return n;
 }
@@ -287,20 +322,24 @@ static int add_rows(struct job *job)
 		const char *name;
 		size_t slot;
 	} row[] = {
-		{ "rmsnorm", offsetof(struct leat_kernels, rmsnorm) }, { "layernorm", offsetof(struct leat_kernels, layernorm) },
-		{ "act.tanh", offsetof(struct leat_kernels, act) + LEAT_ACT_TANH * sizeof(void (*)(void)) },
-		{ "swiglu", offsetof(struct leat_kernels, swiglu) }, { "to_x16", offsetof(struct leat_kernels, to_x16) },
-		{ "lerp", offsetof(struct leat_kernels, lerp) },
+		{"rmsnorm", offsetof(struct leat_kernels, rmsnorm)},
+		{"layernorm", offsetof(struct leat_kernels, layernorm)},
+		{"act.tanh", offsetof(struct leat_kernels, act) + LEAT_ACT_TANH * sizeof(void (*)(void))},
+		{"swiglu", offsetof(struct leat_kernels, swiglu)},
+		{"to_x16", offsetof(struct leat_kernels, to_x16)},
+		{"lerp", offsetof(struct leat_kernels, lerp)},
 	};
 	int n = 0;
 
 	for (; n < (int)COUNT_OF(row); n++) {
-		job[n] = (struct job){ .run = run_row, .format = n, .n_cols = MAX_COLS, .slot = row[n].slot, .bytes = MAX_COLS * 4 };
+		job[n] = (struct job){
+			.run = run_row, .format = n, .n_cols = MAX_COLS, .slot = row[n].slot, .bytes = MAX_COLS * 4};
 		snprintf(job[n].name, sizeof job[n].name, "%s n=%d", row[n].name, MAX_COLS);
 	}
-	for (int heads = 32; heads <= 4096; heads *= 128) { /* in the caches, and beyond them */
-		job[n] = (struct job){ .run = run_wkv7, .n_cols = 64, .n_rows = heads, .slot = offsetof(struct leat_kernels, wkv7) };
-		job[n].bytes = 2.0 * 64 * 64 * 4 * heads;
+	for (int heads = 32; heads <= 512; heads *= 16) { /* in the caches, and beyond them */
+		job[n] = (struct job){
+			.run = run_wkv7, .n_cols = 64, .n_rows = heads, .slot = offsetof(struct leat_kernels, wkv7)};
+		job[n].bytes = 2.0 * 64 * 64 * 4 * heads; /* read and written */
 		snprintf(job[n].name, sizeof job[n].name, "wkv7 heads=%d", heads);
 		n++;
 	}

@@ -129,9 +129,9 @@ static double mv_case(const struct leat_kernels *k, int format, int n_rows, int 
 
 static double check_mv(const struct leat_kernels *k, int format)
 {
-	static const int cols[] = { 32, 64, 96, 224, 256, 288, 480, 512, 1056, 4096 };
-	static const int odd[] = { 1, 7, 8, 15, 16, 17, 31, 33, 47, 100, 1001 };
-	static const int tokens[] = { 1, 2, 3, 4, 5, 7, 8, 9, 13 };
+	static const int cols[] = {32, 64, 96, 224, 256, 288, 480, 512, 1056, 4096};
+	static const int odd[] = {1, 7, 8, 15, 16, 17, 31, 33, 47, 100, 1001};
+	static const int tokens[] = {1, 2, 3, 4, 5, 7, 8, 9, 13};
 	int blocks = leat_quant_at(format)->block_elems > 1;
 	double worst = 0;
 
@@ -165,7 +165,7 @@ static double pack_case(leat_pack_fn *fn, leat_pack_fn *ref, int format, int n_r
 
 static double check_pack_any(leat_pack_fn *fn, leat_pack_fn *ref, int format, int pairs)
 {
-	static const int odd[] = { 1, 7, 15, 17, 33, 63, 511 };
+	static const int odd[] = {1, 7, 15, 17, 33, 63, 511};
 	double worst = 0;
 
 	for (int n_rows = 1; n_rows <= LEAT_PANEL_ROWS; n_rows++) {
@@ -227,11 +227,14 @@ static void make_gemm(struct gemm *g)
 
 static double gemm_error(const struct gemm *g, int t, int i)
 {
-	double exact = g->accumulate ? (double)g->y0[(size_t)t * g->y_stride + (size_t)i] : 0, most = fabs(exact) + 1e-300;
+	double exact = g->accumulate ? (double)g->y0[(size_t)t * g->y_stride + (size_t)i] : 0,
+	       most = fabs(exact) + 1e-300;
 
 	for (int k = 0; k < g->n_k; k++) {
-		size_t at = g->pairs ? (size_t)((k / 2 * LEAT_PANEL_ROWS + i) * 2 + k % 2) : (size_t)(k * LEAT_PANEL_ROWS + i);
-		double product = element(g->panel, at, g->pairs) * element(g->x, (size_t)t * g->x_stride + (size_t)k, g->pairs);
+		size_t at = g->pairs ? (size_t)((k / 2 * LEAT_PANEL_ROWS + i) * 2 + k % 2)
+				     : (size_t)(k * LEAT_PANEL_ROWS + i);
+		double product =
+			element(g->panel, at, g->pairs) * element(g->x, (size_t)t * g->x_stride + (size_t)k, g->pairs);
 		exact += product;
 		most += fabs(product);
 	}
@@ -240,7 +243,8 @@ static double gemm_error(const struct gemm *g, int t, int i)
 
 static double gemm_case(leat_gemm_fn *fn, int n_tokens, int n_rows, int n_k, int pairs)
 {
-	struct gemm g = { .n_tokens = n_tokens, .n_rows = n_rows, .n_k = n_k, .accumulate = rnd_below(2), .pairs = pairs };
+	struct gemm g = {
+		.n_tokens = n_tokens, .n_rows = n_rows, .n_k = n_k, .accumulate = rnd_below(2), .pairs = pairs};
 	double worst = 0;
 
 	make_gemm(&g);
@@ -256,7 +260,7 @@ static double gemm_case(leat_gemm_fn *fn, int n_tokens, int n_rows, int n_k, int
 
 static double check_gemm(const struct leat_kernels *k, int pairs)
 {
-	static const int rows[] = { 1, 5, 15, 16, 17, 31, 32, 32 }, cols[] = { 1, 2, 7, 32, 33, 64, 160, 511, 512 };
+	static const int rows[] = {1, 5, 15, 16, 17, 31, 32, 32}, cols[] = {1, 2, 7, 32, 33, 64, 160, 511, 512};
 	leat_gemm_fn *fn = pairs ? k->gemm_bf16 : k->gemm_f32;
 	double worst = 0;
 
@@ -286,7 +290,7 @@ static double check_dequant(const struct leat_kernels *k, int format)
 /* Worst |x - q d| / max |x|, with the rules for zeros, the smallest and what is not finite. */
 static double x16_case(const struct leat_kernels *k, int n, int kind)
 {
-	static const float special[] = { 0, 1e-38f, INFINITY, NAN, -INFINITY };
+	static const float special[] = {0, 1e-38f, INFINITY, NAN, -INFINITY};
 	float *x = random_f32((size_t)n, kind == 0 ? 100 : 6), *d = guard_f32((size_t)leat_x16_blocks(n));
 	int16_t *q = guard((size_t)n * 2);
 	double worst = 0, most = 0;
@@ -304,7 +308,8 @@ static double x16_case(const struct leat_kernels *k, int n, int kind)
 			most = fmax(most, fabs((double)x[j]));
 		}
 		float scale = d[i / LEAT_X16_BLOCK];
-		if (q[i] == -32768 || (most == 0 && (scale != 0 || q[i])) || (bad && !isnan(scale)) || (!bad && !isfinite(scale)))
+		if (q[i] == -32768 || (most == 0 && (scale != 0 || q[i])) || (bad && !isnan(scale)) ||
+		    (!bad && !isfinite(scale)))
 			return INFINITY;
 		if (!bad && most > 0)
 			worst = fmax(worst, fabs((double)x[i] - (double)q[i] * (double)scale) / most);
@@ -355,18 +360,18 @@ int checks_products(struct check *table)
 
 	for (int f = 0; f < LEAT_QUANT_COUNT; f++) {
 		size_t at = (size_t)f * sizeof(void (*)(void));
-		static const char *const kind[] = { "mv", "pack_f32", "pack_bf16", "dequant" };
+		static const char *const kind[] = {"mv", "pack_f32", "pack_bf16", "dequant"};
 		for (int i = 0; i < 4; i++)
 			snprintf(name[f][i], sizeof name[f][i], "%s.%s", kind[i], leat_quant_at(f)->name);
-		*c++ = (struct check){ name[f][0], SLOT(mv) + at, 2e-6, check_mv, f };
-		*c++ = (struct check){ name[f][1], SLOT(pack_f32) + at, 0, check_pack_f32, f };
-		*c++ = (struct check){ name[f][2], SLOT(pack_bf16) + at, 0, check_pack_bf16, f };
-		*c++ = (struct check){ name[f][3], SLOT(dequant) + at, 0, check_dequant, f };
+		*c++ = (struct check){name[f][0], SLOT(mv) + at, 2e-6, check_mv, f};
+		*c++ = (struct check){name[f][1], SLOT(pack_f32) + at, 0, check_pack_f32, f};
+		*c++ = (struct check){name[f][2], SLOT(pack_bf16) + at, 0, check_pack_bf16, f};
+		*c++ = (struct check){name[f][3], SLOT(dequant) + at, 0, check_dequant, f};
 	}
-	*c++ = (struct check){ "gemm_f32", SLOT(gemm_f32), 4e-6, check_gemm, 0 };
-	*c++ = (struct check){ "gemm_bf16", SLOT(gemm_bf16), 4e-6, check_gemm, 1 };
-	*c++ = (struct check){ "to_x16", SLOT(to_x16), 1.55e-5, check_to_x16, 0 };
-	*c++ = (struct check){ "to_f16", SLOT(to_f16), 0, check_to_half, 0 };
-	*c++ = (struct check){ "to_bf16", SLOT(to_bf16), 0, check_to_half, 1 };
+	*c++ = (struct check){"gemm_f32", SLOT(gemm_f32), 4e-6, check_gemm, 0};
+	*c++ = (struct check){"gemm_bf16", SLOT(gemm_bf16), 4e-6, check_gemm, 1};
+	*c++ = (struct check){"to_x16", SLOT(to_x16), 1.55e-5, check_to_x16, 0};
+	*c++ = (struct check){"to_f16", SLOT(to_f16), 0, check_to_half, 0};
+	*c++ = (struct check){"to_bf16", SLOT(to_bf16), 0, check_to_half, 1};
 	return (int)(c - table);
 }

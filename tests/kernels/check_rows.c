@@ -24,8 +24,8 @@ static void norm_exact(double *y, const float *x, const float *gain, const float
 	}
 }
 
-static void norm_call(const struct leat_kernels *k, float *y, const float *x, const float *gain, const float *bias, int n,
-		      int which)
+static void norm_call(const struct leat_kernels *k, float *y, const float *x, const float *gain, const float *bias,
+		      int n, int which)
 {
 	if (which == RMS)
 		k->rmsnorm(y, x, gain, n, 1e-5f);
@@ -67,12 +67,18 @@ static double act_exact(double x, int which)
 {
 	double s = 1 / (1 + exp(-x));
 	switch (which) {
-	case LEAT_ACT_TANH: return tanh(x);
-	case LEAT_ACT_SIGMOID: return s;
-	case LEAT_ACT_SILU: return x * s;
-	case LEAT_ACT_RELU2: return x > 0 ? x * x : 0;
-	case LEAT_ACT_RWKV_DECAY: return exp(-exp(-0.5) * s);
-	default: return x;
+	case LEAT_ACT_TANH:
+		return tanh(x);
+	case LEAT_ACT_SIGMOID:
+		return s;
+	case LEAT_ACT_SILU:
+		return x * s;
+	case LEAT_ACT_RELU2:
+		return x > 0 ? x * x : 0;
+	case LEAT_ACT_RWKV_DECAY:
+		return exp(-exp(-0.5) * s);
+	default:
+		return x;
 	}
 }
 
@@ -109,13 +115,27 @@ enum { ADD, MUL, SUB, SWIGLU, LERP, MIX, KEY_SCALE };
 static void each_call(const struct leat_kernels *k, float *y, float *const in[3], int n, int which)
 {
 	switch (which) {
-	case ADD: k->add(y, in[0], in[1], n); break;
-	case MUL: k->mul(y, in[0], in[1], n); break;
-	case SUB: k->sub(y, in[0], in[1], n); break;
-	case SWIGLU: k->swiglu(y, in[0], in[1], n); break;
-	case LERP: k->lerp(y, in[0], in[1], in[2], n); break;
-	case MIX: k->mix(y, in[0], in[1], in[2], n); break;
-	default: k->key_scale(y, in[0], in[1], in[2], n); break;
+	case ADD:
+		k->add(y, in[0], in[1], n);
+		break;
+	case MUL:
+		k->mul(y, in[0], in[1], n);
+		break;
+	case SUB:
+		k->sub(y, in[0], in[1], n);
+		break;
+	case SWIGLU:
+		k->swiglu(y, in[0], in[1], n);
+		break;
+	case LERP:
+		k->lerp(y, in[0], in[1], in[2], n);
+		break;
+	case MIX:
+		k->mix(y, in[0], in[1], in[2], n);
+		break;
+	default:
+		k->key_scale(y, in[0], in[1], in[2], n);
+		break;
 	}
 }
 
@@ -124,13 +144,34 @@ static double each_error(float got, const double v[3], int which)
 {
 	double a = v[0], b = v[1], c = v[2], y, most;
 	switch (which) {
-	case ADD: y = a + b; most = fabs(a) + fabs(b); break;
-	case SUB: y = a - b; most = fabs(a) + fabs(b); break;
-	case SWIGLU: y = act_exact(a, LEAT_ACT_SILU) * b; most = fabs(y); break;
-	case LERP: y = a + b * c; most = fabs(a) + fabs(b * c); break;
-	case MIX: y = a + (b - a) * c; most = fabs(a) + (fabs(a) + fabs(b)) * fabs(c); break;
-	case KEY_SCALE: y = a * (1 + (b - 1) * c); most = fabs(a) * (1 + (fabs(b) + 1) * fabs(c)); break;
-	default: y = a * b; most = fabs(y); break;
+	case ADD:
+		y = a + b;
+		most = fabs(a) + fabs(b);
+		break;
+	case SUB:
+		y = a - b;
+		most = fabs(a) + fabs(b);
+		break;
+	case SWIGLU:
+		y = act_exact(a, LEAT_ACT_SILU) * b;
+		most = fabs(y);
+		break;
+	case LERP:
+		y = a + b * c;
+		most = fabs(a) + fabs(b * c);
+		break;
+	case MIX:
+		y = a + (b - a) * c;
+		most = fabs(a) + (fabs(a) + fabs(b)) * fabs(c);
+		break;
+	case KEY_SCALE:
+		y = a * (1 + (b - 1) * c);
+		most = fabs(a) * (1 + (fabs(b) + 1) * fabs(c));
+		break;
+	default:
+		y = a * b;
+		most = fabs(y);
+		break;
 	}
 	return fabs((double)got - y) / fmax(most, 1e-35);
 }
@@ -145,7 +186,9 @@ static double check_each(const struct leat_kernels *k, int which)
 			in[i] = random_f32((size_t)n, 5);
 		each_call(k, y, in, n, which);
 		for (int i = 0; i < n; i++)
-			worst = fmax(worst, each_error(y[i], (double[]){ (double)in[0][i], (double)in[1][i], (double)in[2][i] }, which));
+			worst = fmax(worst,
+				     each_error(y[i], (double[]){(double)in[0][i], (double)in[1][i], (double)in[2][i]},
+						which));
 		int alias = rnd_below(which < LERP ? 2 : 3);
 		each_call(k, in[alias], in, n, which);
 		int same = same_f32(in[alias], y, (size_t)n);
@@ -200,26 +243,26 @@ static double check_rope(const struct leat_kernels *k, int which)
 
 int checks_rows(struct check *table)
 {
-	static const char *const act[LEAT_ACT_COUNT] = { "act.none", "act.tanh", "act.sigmoid", "act.silu", "act.relu2",
-							 "act.rwkv_decay" };
-	static const double bound[LEAT_ACT_COUNT] = { 0, 4e-7, 4e-7, 6e-7, 2e-7, 3e-7 };
+	static const char *const act[LEAT_ACT_COUNT] = {"act.none", "act.tanh",  "act.sigmoid",
+							"act.silu", "act.relu2", "act.rwkv_decay"};
+	static const double bound[LEAT_ACT_COUNT] = {0, 4e-7, 4e-7, 6e-7, 2e-7, 3e-7};
 	const struct check rows[] = {
-		{ "rmsnorm", SLOT(rmsnorm), 4e-6, check_norm, RMS },
-		{ "layernorm", SLOT(layernorm), 4e-6, check_norm, LAYER },
-		{ "l2norm", SLOT(l2norm), 4e-6, check_norm, L2 },
-		{ "add", SLOT(add), 1e-7, check_each, ADD },
-		{ "mul", SLOT(mul), 1e-7, check_each, MUL },
-		{ "sub", SLOT(sub), 1e-7, check_each, SUB },
-		{ "swiglu", SLOT(swiglu), 6e-7, check_each, SWIGLU },
-		{ "lerp", SLOT(lerp), 2e-7, check_each, LERP },
-		{ "mix", SLOT(mix), 3e-7, check_each, MIX },
-		{ "key_scale", SLOT(key_scale), 3e-7, check_each, KEY_SCALE },
-		{ "rope_neox", SLOT(rope_neox), 2e-7, check_rope, 0 },
+		{"rmsnorm", SLOT(rmsnorm), 4e-6, check_norm, RMS},
+		{"layernorm", SLOT(layernorm), 4e-6, check_norm, LAYER},
+		{"l2norm", SLOT(l2norm), 4e-6, check_norm, L2},
+		{"add", SLOT(add), 1e-7, check_each, ADD},
+		{"mul", SLOT(mul), 1e-7, check_each, MUL},
+		{"sub", SLOT(sub), 1e-7, check_each, SUB},
+		{"swiglu", SLOT(swiglu), 6e-7, check_each, SWIGLU},
+		{"lerp", SLOT(lerp), 2e-7, check_each, LERP},
+		{"mix", SLOT(mix), 3e-7, check_each, MIX},
+		{"key_scale", SLOT(key_scale), 3e-7, check_each, KEY_SCALE},
+		{"rope_neox", SLOT(rope_neox), 2e-7, check_rope, 0},
 	};
 	struct check *c = table;
 
 	for (int i = 0; i < LEAT_ACT_COUNT; i++)
-		*c++ = (struct check){ act[i], SLOT(act) + (size_t)i * sizeof(void (*)(void)), bound[i], check_act, i };
+		*c++ = (struct check){act[i], SLOT(act) + (size_t)i * sizeof(void (*)(void)), bound[i], check_act, i};
 	memcpy(c, rows, sizeof rows);
 	return (int)(c - table) + (int)COUNT_OF(rows);
 }

@@ -112,8 +112,8 @@ static double attn_case(leat_attn_fn *fn, int type, int head_size, int n_group, 
 
 static double check_attn(const struct leat_kernels *k, int type)
 {
-	static const int sizes[] = { 8, 16, 24, 40, 64, 72, 80, 96, 128, 256 };
-	static const int groups[] = { 1, 2, 3, 4, 5, 7, 8, 14 };
+	static const int sizes[] = {8, 16, 24, 40, 64, 72, 80, 96, 128, 256};
+	static const int groups[] = {1, 2, 3, 4, 5, 7, 8, 14};
 	leat_attn_fn *fn = k->attn[type];
 	double worst = 0;
 
@@ -176,7 +176,7 @@ static double wkv_error(const struct wkv *m, const float *s_out, float y, int i)
 
 static double check_wkv7(const struct leat_kernels *k, int which)
 {
-	static const int sizes[] = { 8, 16, 24, 32, 40, 64, 72, 128 };
+	static const int sizes[] = {8, 16, 24, 32, 40, 64, 72, 128};
 	double worst = 0;
 
 	(void)which;
@@ -204,7 +204,8 @@ static double check_bonus(const struct leat_kernels *k, int which)
 	(void)which;
 	for (int n = 1; n <= 200; n++) {
 		size_t size = (size_t)n;
-		float *r = random_f32(size, 2), *key = random_f32(size, 2), *v = random_f32(size, 2), *rk = random_f32(size, 2);
+		float *r = random_f32(size, 2), *key = random_f32(size, 2), *v = random_f32(size, 2),
+		      *rk = random_f32(size, 2);
 		float *y = random_f32(size, 2), *old = guard_f32(size);
 		double sum = 0, most = 0;
 		memcpy(old, y, size * sizeof *y);
@@ -226,9 +227,9 @@ int checks_state(struct check *table)
 {
 	size_t attn = offsetof(struct leat_kernels, attn), next = sizeof(leat_attn_fn *);
 
-	table[0] = (struct check){ "attn.f16", attn + LEAT_KV_F16 * next, 1e-5, check_attn, LEAT_KV_F16 };
-	table[1] = (struct check){ "attn.f32", attn + LEAT_KV_F32 * next, 1e-5, check_attn, LEAT_KV_F32 };
-	table[2] = (struct check){ "wkv7", offsetof(struct leat_kernels, wkv7), 2e-6, check_wkv7, 0 };
-	table[3] = (struct check){ "bonus", offsetof(struct leat_kernels, bonus), 1e-6, check_bonus, 0 };
+	table[0] = (struct check){"attn.f16", attn + LEAT_KV_F16 * next, 1e-5, check_attn, LEAT_KV_F16};
+	table[1] = (struct check){"attn.f32", attn + LEAT_KV_F32 * next, 1e-5, check_attn, LEAT_KV_F32};
+	table[2] = (struct check){"wkv7", offsetof(struct leat_kernels, wkv7), 2e-6, check_wkv7, 0};
+	table[3] = (struct check){"bonus", offsetof(struct leat_kernels, bonus), 1e-6, check_bonus, 0};
 	return 4;
 }

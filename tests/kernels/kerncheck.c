@@ -2,8 +2,8 @@
  *
  *   kerncheck [--bench] [--seed=N] [--rounds=N] [pattern]
  *
- * Walks the instruction sets weakest to strongest and tests the slots that a set changes. Inputs end at an unmapped page,
- * so an over-read faults; outputs are surrounded by canaries. --bench adds times and leaves the checks in. */
+ * Walks the instruction sets weakest to strongest and tests the slots that a set changes. Inputs end at an unmapped
+ * page, so an over-read faults; outputs are surrounded by canaries. --bench adds times and leaves the checks in. */
 #include "kerncheck.h"
 
 #include <fcntl.h>
@@ -143,8 +143,8 @@ const struct leat_kernels *portable(void)
 static void on_fault(int sig)
 {
 	char text[200];
-	int n = snprintf(text, sizeof text, "FAIL %s.%s: touched memory outside its arrays (signal %d, --seed=%llu)\n", level,
-			 current, sig, (unsigned long long)seed);
+	int n = snprintf(text, sizeof text, "FAIL %s.%s: touched memory outside its arrays (signal %d, --seed=%llu)\n",
+			 level, current, sig, (unsigned long long)seed);
 	if (write(STDOUT_FILENO, text, (size_t)n) < 0)
 		_exit(3);
 	_exit(1);
@@ -177,7 +177,7 @@ struct options {
 
 static struct options read_options(int argc, char **argv)
 {
-	struct options o = { 0, "" };
+	struct options o = {0, ""};
 
 	seed = (uint64_t)time(NULL);
 	for (int i = 1; i < argc; i++) {
@@ -197,8 +197,12 @@ int main(int argc, char **argv)
 		unsigned flag;
 		const char *name;
 	} set[] = {
-		{ 0, "scalar" }, { LEAT_CPU_AVX2, "avx2" }, { LEAT_CPU_AVX512, "avx512" }, { LEAT_CPU_AVX512VNNI, "avx512vnni" },
-		{ LEAT_CPU_AVX512BF16, "avx512bf16" }, { LEAT_CPU_AMX, "amx" },
+		{0, "scalar"},
+		{LEAT_CPU_AVX2, "avx2"},
+		{LEAT_CPU_AVX512, "avx512"},
+		{LEAT_CPU_AVX512VNNI, "avx512vnni"},
+		{LEAT_CPU_AVX512BF16, "avx512bf16"},
+		{LEAT_CPU_AMX, "amx"},
 	};
 	static struct check table[MAX_CHECKS];
 	struct options o = read_options(argc, argv);

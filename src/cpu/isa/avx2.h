@@ -105,7 +105,7 @@ LEAT_INLINE vf vf_scale2(vf a, vf n)
 /* The first n of 8 16-bit values, others 0. */
 LEAT_INLINE __m128i vf_half_n(const unsigned char *p, int n)
 {
-	uint16_t h[8] = { 0 };
+	uint16_t h[8] = {0};
 	memcpy(h, p, (size_t)n * 2);
 	return _mm_loadu_si128((const void *)h);
 }
@@ -216,20 +216,20 @@ LEAT_INLINE void vf_transpose(vf v[VF_N])
 	}
 }
 
-typedef struct {
+struct v16 {
 	__m256i half[2];
-} v16;
-LEAT_INLINE v16 v16_from_i8(const unsigned char *p)
+};
+LEAT_INLINE struct v16 v16_from_i8(const unsigned char *p)
 {
 	const __m128i *b = (const void *)p;
-	return (v16){ { _mm256_cvtepi8_epi16(_mm_loadu_si128(b)), _mm256_cvtepi8_epi16(_mm_loadu_si128(b + 1)) } };
+	return (struct v16){{_mm256_cvtepi8_epi16(_mm_loadu_si128(b)), _mm256_cvtepi8_epi16(_mm_loadu_si128(b + 1))}};
 }
-LEAT_INLINE v16 v16_load(const int16_t *p)
+LEAT_INLINE struct v16 v16_load(const int16_t *p)
 {
 	const __m256i *b = (const void *)p;
-	return (v16){ { _mm256_loadu_si256(b), _mm256_loadu_si256(b + 1) } };
+	return (struct v16){{_mm256_loadu_si256(b), _mm256_loadu_si256(b + 1)}};
 }
-LEAT_INLINE vf v16_dot(v16 a, v16 b)
+LEAT_INLINE vf v16_dot(struct v16 a, struct v16 b)
 {
 	__m256i lo = _mm256_madd_epi16(a.half[0], b.half[0]), hi = _mm256_madd_epi16(a.half[1], b.half[1]);
 	return _mm256_cvtepi32_ps(_mm256_add_epi32(lo, hi));

@@ -1,4 +1,5 @@
-/* avx512.h - the vector words of AVX-512 F+BW+VL+DQ. isa/avx2.h says the same words with half the width; op/ bodies use them. */
+/* avx512.h - the vector words of AVX-512 F+BW+VL+DQ. isa/avx2.h says the same words with half the width; op/ bodies use
+ * them. */
 #ifndef LEAT_CPU_ISA_AVX512_H
 #define LEAT_CPU_ISA_AVX512_H
 
@@ -10,7 +11,8 @@
 
 typedef __m512 vf;
 enum { VF_N = 16 };
-/* Register tiles of this set: tokens of a matrix-vector tile, tokens of a matrix-matrix tile, vectors of a value tile. */
+/* Register tiles of this set: tokens of a matrix-vector tile, tokens of a matrix-matrix tile, vectors of a value tile.
+ */
 enum { MV_TOKENS = 4, GEMM_TOKENS = 12, PV_VECTORS = 4 };
 
 LEAT_INLINE __mmask16 vf_mask(int n)
@@ -194,8 +196,10 @@ LEAT_INLINE void vf_transpose(vf v[VF_N])
 	}
 	LEAT_UNROLL
 	for (int c = 0; c < 4; c++) {
-		vf even01 = _mm512_shuffle_f32x4(u[0][c], u[1][c], 0x88), odd01 = _mm512_shuffle_f32x4(u[0][c], u[1][c], 0xdd);
-		vf even23 = _mm512_shuffle_f32x4(u[2][c], u[3][c], 0x88), odd23 = _mm512_shuffle_f32x4(u[2][c], u[3][c], 0xdd);
+		vf even01 = _mm512_shuffle_f32x4(u[0][c], u[1][c], 0x88),
+		   odd01 = _mm512_shuffle_f32x4(u[0][c], u[1][c], 0xdd);
+		vf even23 = _mm512_shuffle_f32x4(u[2][c], u[3][c], 0x88),
+		   odd23 = _mm512_shuffle_f32x4(u[2][c], u[3][c], 0xdd);
 		v[c] = _mm512_shuffle_f32x4(even01, even23, 0x88);
 		v[4 + c] = _mm512_shuffle_f32x4(odd01, odd23, 0x88);
 		v[8 + c] = _mm512_shuffle_f32x4(even01, even23, 0xdd);
@@ -204,19 +208,21 @@ LEAT_INLINE void vf_transpose(vf v[VF_N])
 }
 
 /* 32 16-bit integers. */
-typedef __m512i v16;
-LEAT_INLINE v16 v16_from_i8(const unsigned char *p)
+struct v16 {
+	__m512i all;
+};
+LEAT_INLINE struct v16 v16_from_i8(const unsigned char *p)
 {
-	return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)p));
+	return (struct v16){_mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)p))};
 }
-LEAT_INLINE v16 v16_load(const int16_t *p)
+LEAT_INLINE struct v16 v16_load(const int16_t *p)
 {
-	return _mm512_loadu_si512(p);
+	return (struct v16){_mm512_loadu_si512(p)};
 }
 /* VF_N partial sums of the 32 products, exact as long as each sum of its products stays below 2^24. */
-LEAT_INLINE vf v16_dot(v16 a, v16 b)
+LEAT_INLINE vf v16_dot(struct v16 a, struct v16 b)
 {
-	return _mm512_cvtepi32_ps(_mm512_madd_epi16(a, b));
+	return _mm512_cvtepi32_ps(_mm512_madd_epi16(a.all, b.all));
 }
 
 #endif

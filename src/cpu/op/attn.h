@@ -1,7 +1,7 @@
 /* attn.h - attention of one token and key/value head, page by page: scores, softmax so far, weighted values.
  *
- * Per (query, key) the score is one sum over the head in vectors, then over the lanes; per (query, element) the values are
- * added in order of keys. Neither depends on how queries are grouped: det. */
+ * Per (query, key) the score is one sum over the head in vectors, then over the lanes; per (query, element) the values
+ * are added in order of keys. Neither depends on how queries are grouped: det. */
 #ifndef LEAT_CPU_OP_ATTN_H
 #define LEAT_CPU_OP_ATTN_H
 
@@ -12,12 +12,12 @@
 struct attn_page {
 	const unsigned char *k, *v; /* first key and value */
 	size_t row_bytes;
-	int n;                      /* keys */
+	int n; /* keys */
 };
 
 /* n_q queries times VF_N / n_q keys: VF_N sums that are folded at once. Missing keys repeat the last one. */
-LEAT_INLINE void attn_scores(float *score, const float *q, const struct leat_attn *a, const struct attn_page *page, int p,
-			     int format, int n_q, int full)
+LEAT_INLINE void attn_scores(float *score, const float *q, const struct leat_attn *a, const struct attn_page *page,
+			     int p, int format, int n_q, int full)
 {
 	int width = VF_N / n_q, size = a->head_size, last = page->n - p - 1;
 	const unsigned char *k = page->k + (size_t)p * page->row_bytes;
@@ -74,8 +74,8 @@ LEAT_INLINE void attn_softmax(float *y, float *most, float *total, float *score,
 }
 
 /* y += weights times values: n_q queries, n_v vectors of the head from d on, the last of them m lanes wide. */
-LEAT_INLINE void attn_values(float *y, const float *weight, const struct attn_page *page, int size, int d, int m, int format,
-			     int n_q, int n_v)
+LEAT_INLINE void attn_values(float *y, const float *weight, const struct attn_page *page, int size, int d, int m,
+			     int format, int n_q, int n_v)
 {
 	vf sum[4][PV_VECTORS];
 	const unsigned char *row = page->v;
@@ -83,8 +83,8 @@ LEAT_INLINE void attn_values(float *y, const float *weight, const struct attn_pa
 	LEAT_UNROLL
 	for (int g = 0; g < n_q; g++)
 		LEAT_UNROLL
-		for (int j = 0; j < n_v; j++)
-			sum[g][j] = vf_get(y + g * size + d + j * VF_N, m);
+	for (int j = 0; j < n_v; j++)
+		sum[g][j] = vf_get(y + g * size + d + j * VF_N, m);
 	for (int p = 0; p < page->n; p++, row += page->row_bytes) {
 		vf v[PV_VECTORS];
 		LEAT_UNROLL
@@ -101,13 +101,13 @@ LEAT_INLINE void attn_values(float *y, const float *weight, const struct attn_pa
 	LEAT_UNROLL
 	for (int g = 0; g < n_q; g++)
 		LEAT_UNROLL
-		for (int j = 0; j < n_v; j++)
-			vf_put(y + g * size + d + j * VF_N, sum[g][j], m);
+	for (int j = 0; j < n_v; j++)
+		vf_put(y + g * size + d + j * VF_N, sum[g][j], m);
 }
 
 /* One page for n_q queries. */
-LEAT_INLINE void attn_group(float *y, const float *q, const struct leat_attn *a, const struct attn_page *page, float *score,
-			    float *most, float *total, int format, int n_q)
+LEAT_INLINE void attn_group(float *y, const float *q, const struct leat_attn *a, const struct attn_page *page,
+			    float *score, float *most, float *total, int format, int n_q)
 {
 	int p = 0, d = 0, size = a->head_size, width = VF_N / n_q;
 
@@ -135,13 +135,16 @@ LEAT_INLINE void attn_any(float *y, const float *q, const struct leat_attn *a, f
 	}
 	memset(y, 0, (size_t)(a->n_group * size) * sizeof *y);
 	for (int p = a->first, next; p < a->end; p = next) {
-		size_t at = (size_t)a->page[p / LEAT_PAGE_TOKENS] * a->page_bytes + (size_t)(p % LEAT_PAGE_TOKENS) * row_bytes;
+		size_t at = (size_t)a->page[p / LEAT_PAGE_TOKENS] * a->page_bytes +
+			    (size_t)(p % LEAT_PAGE_TOKENS) * row_bytes;
 		next = (p / LEAT_PAGE_TOKENS + 1) * LEAT_PAGE_TOKENS;
 		next = next < a->end ? next : a->end;
-		struct attn_page page = { a->k + at, a->v + at, row_bytes, next - p };
+		struct attn_page page = {a->k + at, a->v + at, row_bytes, next - p};
 		int g = 0;
 		for (; g + 4 <= a->n_group; g += 4)
 			attn_group(y + g * size, q + g * size, a, &page, score, most + g, total + g, format, 4);
+		for (; g + 2 <= a->n_group; g += 2)
+			attn_group(y + g * size, q + g * size, a, &page, score, most + g, total + g, format, 2);
 		for (; g < a->n_group; g++)
 			attn_group(y + g * size, q + g * size, a, &page, score, most + g, total + g, format, 1);
 	}

@@ -6,19 +6,19 @@
 #include "cpu/op/row.h"
 
 /* EACH(name, parameters, expression): y[i] = expression for every i; AT(p) is p's vector there. */
-#define EACH(name, parameters, expression)                       \
-	static void name(float *y, parameters, int n)            \
-	{                                                        \
-		for (int i = 0; i < n; i += VF_N) {              \
-			int m = n - i;                           \
-			vf_put(y + i, expression, m);            \
-		}                                                \
+#define EACH(name, parameters, expression)                                                                             \
+	static void name(float *y, parameters, int n)                                                                  \
+	{                                                                                                              \
+		for (int i = 0; i < n; i += VF_N) {                                                                    \
+			int m = n - i;                                                                                 \
+			vf_put(y + i, expression, m);                                                                  \
+		}                                                                                                      \
 	}
-#define AT(p) vf_get((p) + i, m)
-#define P1 const float *x
-#define P2 const float *a, const float *b
+#define AT(p)       vf_get((p) + i, m)
+#define P1          const float *x
+#define P2          const float *a, const float *b
 #define P3(p, q, r) const float *p, const float *q, const float *r
-#define ARGS(...) __VA_ARGS__
+#define ARGS(...)   __VA_ARGS__
 
 LEAT_INLINE vf relu2(vf x)
 {
@@ -38,8 +38,7 @@ EACH(sub, ARGS(P2), vf_sub(AT(a), AT(b)))
 EACH(swiglu, ARGS(P2), vf_mul(vf_mul(AT(a), vf_sigmoid(AT(a))), AT(b)))
 EACH(lerp, ARGS(P3(x, d, mu)), vf_fma(AT(d), AT(mu), AT(x)))
 EACH(mix, ARGS(P3(a, b, s)), vf_fma(vf_sub(AT(b), AT(a)), AT(s), AT(a)))
-EACH(key_scale, ARGS(P3(k, a, ka)),
-     vf_mul(AT(k), vf_fma(vf_sub(AT(a), vf_set1(1.0f)), AT(ka), vf_set1(1.0f))))
+EACH(key_scale, ARGS(P3(k, a, ka)), vf_mul(AT(k), vf_fma(vf_sub(AT(a), vf_set1(1.0f)), AT(ka), vf_set1(1.0f))))
 #undef AT
 #undef EACH
 
@@ -77,17 +76,17 @@ LEAT_INLINE void to_x16_block(int16_t *q, float *d, const float *x, int n)
 {
 	float lane[VF_N], top = 0;
 	vf most = vf_zero();
+	int finite = 1;
 
 	for (int i = 0; i < n; i += VF_N)
 		most = vf_max_bits(most, vf_abs(vf_load(x + i)));
 	vf_store(lane, most);
-	for (int i = 0; i < VF_N; i++)
-		top = lane[i] <= top ? top : lane[i]; /* keeps a NaN that comes last; others show below */
-	int finite = 1;
-	for (int i = 0; i < VF_N; i++)
-		finite &= lane[i] < INFINITY;
+	for (int i = 0; i < VF_N; i++) {
+		finite &= lane[i] < INFINITY; /* false for NaN */
+		top = lane[i] > top ? lane[i] : top;
+	}
 	float scale = finite && top >= LEAT_X16_LEAST ? 32767.0f / top : 0.0f;
-	*d = finite ? (scale > 0 ? top / 32767.0f : 0.0f) : NAN;
+	*d = !finite ? NAN : scale > 0 ? top / 32767.0f : 0.0f;
 	for (int i = 0; i < n; i += VF_N)
 		vf_store_i16(q + i, finite ? vf_mul(vf_load(x + i), vf_set1(scale)) : vf_zero());
 }

@@ -1,7 +1,8 @@
 /* gemm.h - packing of panels and the micro-kernel of many tokens.
  *
- * The micro-kernel works on 4-byte steps: one f32 column, or a pair of bf16 columns. The file that includes this says which
- * by gemm_mul(c, panel, x), c + panel * x. A tile is 2 vectors of rows by GEMM_TOKENS tokens, all of it in registers. */
+ * The micro-kernel works on 4-byte steps: one f32 column, or a pair of bf16 columns. The file that includes this says
+ * which by gemm_mul(c, panel, x), c + panel * x. A tile is 2 vectors of rows by GEMM_TOKENS tokens, all of it in
+ * registers. */
 #ifndef LEAT_CPU_OP_GEMM_H
 #define LEAT_CPU_OP_GEMM_H
 
@@ -23,8 +24,8 @@ LEAT_INLINE void gemm_put(float *y, vf c, int m, int accumulate)
 	vf_put(y, c, m);
 }
 
-LEAT_INLINE void gemm_tile(float *y, size_t y_stride, const float *panel, const unsigned char *x, size_t x_bytes, int n_rows,
-			   int n_steps, int accumulate, int n_t)
+LEAT_INLINE void gemm_tile(float *y, size_t y_stride, const float *panel, const unsigned char *x, size_t x_bytes,
+			   int n_rows, int n_steps, int accumulate, int n_t)
 {
 	const unsigned char *xt[GEMM_TOKENS];
 	vf c[GEMM_TOKENS][2];
@@ -60,13 +61,14 @@ LEAT_INLINE int gemm_part(int left)
 	return left >= GEMM_TOKENS ? GEMM_TOKENS : left >= 8 && GEMM_TOKENS > 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-LEAT_INLINE void gemm_any(float *y, size_t y_stride, const float *panel, const unsigned char *x, size_t x_bytes, int n_tokens,
-			  int n_rows, int n_steps, int accumulate)
+LEAT_INLINE void gemm_any(float *y, size_t y_stride, const float *panel, const unsigned char *x, size_t x_bytes,
+			  int n_tokens, int n_rows, int n_steps, int accumulate)
 {
 	for (int r = 0; r < n_rows; r += 2 * VF_N) {
 		const unsigned char *xt = x;
 		float *yt = y + r;
-		for (int left = n_tokens, n; left > 0; left -= n, xt += (size_t)n * x_bytes, yt += (size_t)n * y_stride) {
+		for (int left = n_tokens, n; left > 0;
+		     left -= n, xt += (size_t)n * x_bytes, yt += (size_t)n * y_stride) {
 			n = gemm_part(left);
 			switch (n) {
 #define CASE(N)                                                                                                        \
@@ -110,7 +112,8 @@ LEAT_INLINE void pack_square(float *out, const unsigned char *w, size_t row_byte
 	}
 }
 
-LEAT_INLINE void pack_any(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0, int n_k)
+LEAT_INLINE void pack_any(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0,
+			  int n_k)
 {
 	for (int i = 0; i < LEAT_PANEL_ROWS; i += VF_N, w += VF_N * row_bytes) {
 		int k = 0, full = n_rows - i;

@@ -1,7 +1,8 @@
 /* math.h - exponential, logistic function and tanh on vectors, relative error about 1e-7 and below.
  *
- * exp: x = n ln 2 + r, |r| <= ln 2 / 2, with ln 2 as a sum of two floats of which the first has few bits, so that n * ln 2
- * is exact; the series of e^r to r^7 leaves 5e-9. Cody & Waite 1980, "Software Manual for the Elementary Functions". */
+ * exp: x = n ln 2 + r, |r| <= ln 2 / 2, with ln 2 as a sum of two floats of which the first has few bits, so that n *
+ * ln 2 is exact; the series of e^r to r^7 leaves 5e-9. Cody & Waite 1980, "Software Manual for the Elementary
+ * Functions". */
 #ifndef LEAT_CPU_OP_MATH_H
 #define LEAT_CPU_OP_MATH_H
 

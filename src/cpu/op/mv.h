@@ -1,8 +1,9 @@
 /* mv.h - products with one or a few tokens: rows as parallel streams, the weight read once per tile of tokens.
  *
- * The rows of a call are cut into MV_ROWS parts and a tile takes one row of each, so that memory is read in MV_ROWS long
- * sequential streams: the prefetcher of a CPU starts anew where a stream jumps, and with neighbouring rows it would jump at
- * the end of every row. The sum of one (row, token) runs over k in vectors in order, then over the lanes, in every tile: det. */
+ * The rows of a call are cut into MV_ROWS parts and a tile takes one row of each, so that memory is read in MV_ROWS
+ * long sequential streams: the prefetcher of a CPU starts anew where a stream jumps, and with neighbouring rows it
+ * would jump at the end of every row. The sum of one (row, token) runs over k in vectors in order, then over the lanes,
+ * in every tile: det. */
 #ifndef LEAT_CPU_OP_MV_H
 #define LEAT_CPU_OP_MV_H
 
@@ -42,8 +43,8 @@ LEAT_INLINE void mv_store(const struct leat_mm *a, vf sum[MV_ROWS][MV_TOKENS], s
 	LEAT_UNROLL
 	for (int t = 0; t < n_t; t++)
 		LEAT_UNROLL
-		for (int i = 0; i < n_r; i++)
-			a->y[(size_t)(at.t + t) * a->y_stride + (size_t)(at.r + i * at.step)] = vf_sum(sum[i][t]);
+	for (int i = 0; i < n_r; i++)
+		a->y[(size_t)(at.t + t) * a->y_stride + (size_t)(at.r + i * at.step)] = vf_sum(sum[i][t]);
 }
 
 LEAT_INLINE void mv_float_tile(const struct leat_mm *a, int format, struct mv_tile at, int n_r, int n_t)
@@ -57,8 +58,8 @@ LEAT_INLINE void mv_float_tile(const struct leat_mm *a, int format, struct mv_ti
 	LEAT_UNROLL
 	for (int i = 0; i < n_r; i++)
 		LEAT_UNROLL
-		for (int j = 0; j < n_t; j++)
-			sum[i][j] = vf_zero();
+	for (int j = 0; j < n_t; j++)
+		sum[i][j] = vf_zero();
 	for (; k + VF_N <= n; k += VF_N)
 		mv_float_step(sum, a, format, w, w_step, x, k, VF_N, n_r, n_t);
 	if (k < n)
@@ -66,8 +67,8 @@ LEAT_INLINE void mv_float_tile(const struct leat_mm *a, int format, struct mv_ti
 	mv_store(a, sum, at, n_r, n_t);
 }
 
-/* Up to 8 weight blocks under one activation scale. A lane adds at most 4 products of |w| <= 128 and |x| <= 32767, which
- * is below 2^24: exact until the weight's scale comes in. */
+/* Up to 8 weight blocks under one activation scale. A lane adds at most 4 products of |w| <= 128 and |x| <= 32767,
+ * which is below 2^24: exact until the weight's scale comes in. */
 LEAT_INLINE void mv_q8_tile(const struct leat_mm *a, struct mv_tile at, int n_r, int n_t)
 {
 	enum { BLOCK = 34 };
@@ -80,32 +81,33 @@ LEAT_INLINE void mv_q8_tile(const struct leat_mm *a, struct mv_tile at, int n_r,
 	LEAT_UNROLL
 	for (int i = 0; i < n_r; i++)
 		LEAT_UNROLL
-		for (int j = 0; j < n_t; j++)
-			sum[i][j] = vf_zero();
+	for (int j = 0; j < n_t; j++)
+		sum[i][j] = vf_zero();
 	for (int left = a->n_cols; left > 0; left -= LEAT_X16_BLOCK, xd++) {
 		int n = left < LEAT_X16_BLOCK ? left : LEAT_X16_BLOCK;
 		vf part[MV_ROWS][MV_TOKENS];
 		LEAT_UNROLL
 		for (int i = 0; i < n_r; i++)
 			LEAT_UNROLL
-			for (int j = 0; j < n_t; j++)
-				part[i][j] = vf_zero();
+		for (int j = 0; j < n_t; j++)
+			part[i][j] = vf_zero();
 		for (int k = 0; k < n; k += 32, x += 32, w += BLOCK) {
 			LEAT_UNROLL
 			for (int i = 0; i < n_r; i++) {
 				const unsigned char *b = w + (size_t)i * w_step;
-				v16 wv = v16_from_i8(b + 2);
+				struct v16 wv = v16_from_i8(b + 2);
 				vf d = vf_set1_f16(b);
 				LEAT_UNROLL
 				for (int j = 0; j < n_t; j++)
-					part[i][j] = vf_fma(v16_dot(wv, v16_load(x + (size_t)j * a->xq_stride)), d, part[i][j]);
+					part[i][j] = vf_fma(v16_dot(wv, v16_load(x + (size_t)j * a->xq_stride)), d,
+							    part[i][j]);
 			}
 		}
 		LEAT_UNROLL
 		for (int i = 0; i < n_r; i++)
 			LEAT_UNROLL
-			for (int j = 0; j < n_t; j++)
-				sum[i][j] = vf_fma(part[i][j], vf_set1(xd[(size_t)j * n_xd]), sum[i][j]);
+		for (int j = 0; j < n_t; j++)
+			sum[i][j] = vf_fma(part[i][j], vf_set1(xd[(size_t)j * n_xd]), sum[i][j]);
 	}
 	mv_store(a, sum, at, n_r, n_t);
 }
@@ -122,11 +124,11 @@ LEAT_INLINE void mv_rows(const struct leat_mm *a, int format, int r, int step, i
 {
 	int t = 0;
 	for (; t + MV_TOKENS <= a->n_tokens; t += MV_TOKENS)
-		mv_tile(a, format, (struct mv_tile){ r, step, t }, n_r, MV_TOKENS);
+		mv_tile(a, format, (struct mv_tile){r, step, t}, n_r, MV_TOKENS);
 	for (; MV_TOKENS > 2 && t + 2 <= a->n_tokens; t += 2)
-		mv_tile(a, format, (struct mv_tile){ r, step, t }, n_r, 2);
+		mv_tile(a, format, (struct mv_tile){r, step, t}, n_r, 2);
 	for (; t < a->n_tokens; t++)
-		mv_tile(a, format, (struct mv_tile){ r, step, t }, n_r, 1);
+		mv_tile(a, format, (struct mv_tile){r, step, t}, n_r, 1);
 }
 
 LEAT_INLINE void mv_any(const struct leat_mm *a, int format, int r0, int r1)

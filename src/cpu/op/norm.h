@@ -16,10 +16,15 @@ LEAT_INLINE vf vf_keep(vf a, int m)
 
 LEAT_INLINE float sum_row(const float *x, int n)
 {
-	vf s[2] = { vf_zero(), vf_zero() };
-	for (int i = 0, j = 0; i < n; i += VF_N, j ^= 1)
-		s[j] = vf_add(s[j], vf_get(x + i, n - i));
-	return vf_sum(vf_add(s[0], s[1]));
+	vf s0 = vf_zero(), s1 = vf_zero();
+	int i = 0;
+	for (; i + 2 * VF_N <= n; i += 2 * VF_N) {
+		s0 = vf_add(s0, vf_load(x + i));
+		s1 = vf_add(s1, vf_load(x + i + VF_N));
+	}
+	for (; i < n; i += VF_N)
+		s0 = vf_add(s0, vf_get(x + i, n - i));
+	return vf_sum(vf_add(s0, s1));
 }
 
 LEAT_INLINE float sum_squares(const float *x, float mean, int n)

@@ -1,6 +1,7 @@
 /* row.h - access to rows: whole vectors and their last part, and weights of any format as f32.
  *
- * m is what is left of the row: all VF_N lanes if m >= VF_N, else the first m, others 0. No byte beyond them is touched. */
+ * m is what is left of the row: all VF_N lanes if m >= VF_N, else the first m, others 0. No byte beyond them is
+ * touched. */
 #ifndef LEAT_CPU_OP_ROW_H
 #define LEAT_CPU_OP_ROW_H
 

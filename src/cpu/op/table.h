@@ -43,8 +43,8 @@ X(bf16)
 X(q8_0)
 #undef X
 
-static void gemm_f32(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens, int n_rows,
-		     int n_k, int accumulate)
+static void gemm_f32(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens,
+		     int n_rows, int n_k, int accumulate)
 {
 	gemm_any(y, y_stride, panel, x, x_stride * 4, n_tokens, n_rows, n_k, accumulate);
 }

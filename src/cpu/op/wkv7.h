@@ -1,4 +1,5 @@
-/* wkv7.h - RWKV-7 time mix of one head: VF_N value channels at a time, so that their sums over the row are folded together. */
+/* wkv7.h - RWKV-7 time mix of one head: VF_N value channels at a time, so that their sums over the row are folded
+ * together. */
 #ifndef LEAT_CPU_OP_WKV7_H
 #define LEAT_CPU_OP_WKV7_H
 
@@ -8,25 +9,19 @@ struct wkv7_in {
 	const float *r, *w, *k, *kk, *a;
 };
 
-/* s . kk of each of n rows, the others 0. */
+/* s . kk of each of n rows, the others 0. Row by row, so that the state streams in from memory in order. */
 LEAT_INLINE vf wkv7_removal(const float *s, const float *kk, int n, int size)
 {
 	vf sum[VF_N];
 
 	for (int i = 0; i < VF_N; i++)
 		sum[i] = vf_zero();
-	if (n == VF_N) {
-		for (int j = 0; j < size; j += VF_N) {
-			vf kv = vf_get(kk + j, size - j);
-			LEAT_UNROLL
-			for (int i = 0; i < VF_N; i++)
-				sum[i] = vf_fma(vf_get(s + (size_t)i * (size_t)size + j, size - j), kv, sum[i]);
-		}
-	} else {
-		for (int i = 0; i < n; i++)
-			for (int j = 0; j < size; j += VF_N)
-				sum[i] = vf_fma(vf_get(s + (size_t)i * (size_t)size + j, size - j), vf_get(kk + j, size - j),
-						sum[i]);
+	for (int i = 0; i < n; i++, s += size) {
+		vf row = vf_zero();
+		LEAT_UNROLL
+		for (int j = 0; j < size; j += VF_N)
+			row = vf_fma(vf_get(s + j, size - j), vf_get(kk + j, size - j), row);
+		sum[i] = row;
 	}
 	return vf_sum_each(sum);
 }
@@ -64,10 +59,10 @@ LEAT_INLINE void wkv7_any(float *y, float *out, const float *s, const struct wkv
 	}
 }
 
-static void wkv7(float *y, float *s_out, const float *s_in, const float *r, const float *w, const float *k, const float *v,
-		 const float *kk, const float *a, int n_head_size)
+static void wkv7(float *y, float *s_out, const float *s_in, const float *r, const float *w, const float *k,
+		 const float *v, const float *kk, const float *a, int n_head_size)
 {
-	const struct wkv7_in in = { r, w, k, kk, a };
+	const struct wkv7_in in = {r, w, k, kk, a};
 
 	if (n_head_size == 64)
 		wkv7_any(y, s_out, s_in, &in, v, 64);

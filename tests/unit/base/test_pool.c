@@ -1,4 +1,5 @@
-/* test_pool.c - jobs, barriers, visibility, more workers than processors, errors. Run under the thread sanitizer too. */
+/* test_pool.c - jobs, barriers, visibility, more workers than processors, errors. Run under the thread sanitizer too.
+ */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +19,7 @@ enum { MAX = 16 };
 static struct leat_pool *make(int n_workers, int spin_us)
 {
 	struct leat_pool *p = NULL;
-	struct leat_error err = { 0 };
+	struct leat_error err = {0};
 	assert_int_equal(leat_pool_create(n_workers, spin_us, &p, &err), LEAT_OK);
 	assert_non_null(p);
 	assert_int_equal(leat_pool_size(p), n_workers);
@@ -40,7 +41,7 @@ static void count_job(struct leat_worker *w, void *arg)
 static void every_worker_runs_once(int n, int spin_us)
 {
 	struct leat_pool *p = make(n, spin_us);
-	struct count c = { { 0 }, { 0 } };
+	struct count c = {{0}, {0}};
 
 	for (int job = 1; job <= 300; job++) {
 		leat_pool_run(p, count_job, &c);
@@ -88,7 +89,7 @@ static void barriers(int n, int spin_us)
 	struct leat_pool *p = make(n, spin_us);
 
 	for (int job = 0; job < 5; job++) {
-		struct relay r = { { 0 }, 0 };
+		struct relay r = {{0}, 0};
 		leat_pool_run(p, relay_job, &r);
 		assert_int_equal(r.wrong, 0);
 		for (int i = 0; i < n; i++)
@@ -121,7 +122,7 @@ static void slow_job(struct leat_worker *w, void *arg)
 static void test_sleep_and_wake(void **state)
 {
 	struct leat_pool *p = make(3, 10);
-	int done[3] = { 0 };
+	int done[3] = {0};
 
 	(void)state;
 	for (int job = 1; job <= 20; job++) {
@@ -145,7 +146,7 @@ static void test_errors(void **state)
 {
 	struct leat_pool *const untouched = (struct leat_pool *)(uintptr_t)64;
 	struct leat_pool *p = untouched;
-	struct leat_error err = { 0 };
+	struct leat_error err = {0};
 
 	(void)state;
 	assert_int_equal(leat_pool_create(0, 50, &p, &err), LEAT_E_ARG);
@@ -184,12 +185,9 @@ static void test_cpu_flags(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_jobs),
-		cmocka_unit_test(test_barriers),
-		cmocka_unit_test(test_sleep_and_wake),
-		cmocka_unit_test(test_create_and_destroy),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_cpu_count),
+		cmocka_unit_test(test_jobs),           cmocka_unit_test(test_barriers),
+		cmocka_unit_test(test_sleep_and_wake), cmocka_unit_test(test_create_and_destroy),
+		cmocka_unit_test(test_errors),         cmocka_unit_test(test_cpu_count),
 		cmocka_unit_test(test_cpu_flags),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
