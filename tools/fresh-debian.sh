@@ -101,6 +101,7 @@ say_minutes() {
 }
 
 trap unmount EXIT
+trap 'exit 130' INT TERM
 [ -d "$base" ] || make_base
 failed=0
 summary=
