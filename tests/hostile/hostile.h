@@ -1,9 +1,9 @@
 /* hostile.h - what every row of the matrix of bad files is held to.
  *
  * A variant is one file. It is parsed from a heap block of exactly its size (so that a sanitizer sees the first byte
- * read beyond it), opened from disk through the public API, and, when it loads, run for 16 tokens. Refusals must carry the
- * wanted status and one printable line that names the file and holds a given text, within a second; whatever loads must
- * end in tokens or in a typed error. */
+ * read beyond it), opened from disk through the public API, and, when it loads, run for 16 tokens. Refusals must carry
+ * the wanted status and one printable line that names the file and holds a given text, within a second; whatever loads
+ * must end in tokens or in a typed error. */
 #ifndef LEAT_TESTS_HOSTILE_HOSTILE_H
 #define LEAT_TESTS_HOSTILE_HOSTILE_H
 
@@ -36,8 +36,8 @@ void hostile_refuse_path(const char *path, int32_t status);
 const char *hostile_path(const char *name);
 
 /* Runs the tests, removes the folder, prints rows, variants and the worst time; nonzero when a test failed,
- * descriptors leaked or memory grew beyond 64 MiB over where it began (not measured under sanitizers). `open_rows`: rows that do not
- * apply yet, with the reason. */
+ * descriptors leaked or memory grew beyond 64 MiB over where it began (not measured under sanitizers). `open_rows`:
+ * rows that do not apply yet, with the reason. */
 int hostile_main(const struct CMUnitTest *tests, size_t n, const char *open_rows);
 
 #endif
