@@ -148,10 +148,12 @@ static void csv_row(const struct bench_printer *p, const struct fields *f)
 
 static void md_head(const struct bench_printer *p)
 {
-	cli_printf("| model                          |       size |     params | backend    | threads |%s%s            test |"
-		   "                  t/s |\n", p->show_batch ? " n_batch |" : "", p->show_type ? " type_k |" : "");
-	cli_printf("| ------------------------------ | ---------: | ---------: | ---------- | ------: |%s%s --------------: |"
-		   " -------------------: |\n", p->show_batch ? " ------: |" : "", p->show_type ? " -----: |" : "");
+	cli_printf("| model                          |       size |     params | backend    | threads |%s%s"
+		   "            test |                  t/s |\n",
+		   p->show_batch ? " n_batch |" : "", p->show_type ? " type_k |" : "");
+	cli_printf("| ------------------------------ | ---------: | ---------: | ---------- | ------: |%s%s"
+		   " --------------: | -------------------: |\n",
+		   p->show_batch ? " ------: |" : "", p->show_type ? " -----: |" : "");
 }
 
 /* What the greedy tokens of this model and number of threads were, once each. */
@@ -193,7 +195,8 @@ static void md_row(struct bench_printer *p, const struct bench_row *r, const str
 	snprintf(size, sizeof(size), mib >= 1024 ? "%.2f GiB" : "%.2f MiB", mib >= 1024 ? mib / 1024 : mib);
 	snprintf(params, sizeof(params), n >= 1e9 ? "%.2f B" : "%.2f M", n >= 1e9 ? n / 1e9 : n / 1e6);
 	test_name(&r->test, test);
-	cli_printf("| %-30s | %10s | %10s | %-10s | %7d |", model_type(r), size, params, "CPU", (int)r->engine.n_threads);
+	cli_printf("| %-30s | %10s | %10s | %-10s | %7d |", model_type(r), size, params, "CPU",
+		   (int)r->engine.n_threads);
 	if (p->show_batch)
 		cli_printf(" %7d |", (int)r->engine.n_batch);
 	if (p->show_type)

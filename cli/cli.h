@@ -88,7 +88,8 @@ int cli_is_utf8(const void *s, size_t n);
 void cli_flush(void);
 int cli_out_failed(void); /* 0, or the exit code: 141 (nobody reads) or 74 */
 int cli_close_out(int exit_code); /* flushes; the failure of the output wins over success */
-void cli_note(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* stderr, not with -q */
+void cli_note(const struct cli *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3))); /* stderr, not with -q */
 int cli_tty(int fd);
 /* "5.2 MiB" */
 const char *cli_bytes(uint64_t bytes, char buf[32]);
@@ -103,19 +104,21 @@ int cli_usage_error(const struct cli *c, const char *fmt, ...) __attribute__((fo
 int cli_error(const struct cli *c, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- signals.c ---- */
-/* SIGPIPE ignored; the first SIGINT, SIGTERM or SIGHUP sets a flag and cancels the watched request, the second kills. */
+/* SIGPIPE ignored; the first SIGINT, SIGTERM or SIGHUP sets a flag and cancels the watched request, the second kills.
+ */
 void cli_signals_init(void);
 int cli_signal(void); /* the signal that came, 0 if none */
 void cli_watch(struct leat_request *r); /* NULL: none */
 
 /* ---- load.c ---- */
-/* The model's path: --model, then the first argument (taken out of c->args), LEAT_MODEL, the demo model; NULL after the error
- * was printed (*ret_exit). Says on stderr which was chosen when nobody named one. */
+/* The model's path: --model, then the first argument (taken out of c->args), LEAT_MODEL, the demo model; NULL after the
+ * error was printed (*ret_exit). Says on stderr which was chosen when nobody named one. */
 const char *cli_model_path(struct cli *c, int use_demo, int *ret_exit);
 int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_model **ret);
 /* Engine with the shared flags; the caller fills what differs. Prints errors. */
 void cli_engine_params(const struct cli *c, struct leat_engine_params *p);
-int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret);
+int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p,
+		      struct leat_engine **ret);
 const char *cli_opts(const struct cli *c); /* joined by ',', NULL if none; static */
 void cli_arch_label(const struct leat_model_info *info, char buf[96]); /* "rwkv7 0.4B Q8_0" */
 /* All of a file ("-": standard input); heap, NUL-terminated. Prints errors. */

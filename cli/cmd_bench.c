@@ -37,8 +37,8 @@ static int get_ints(struct cli *c, enum cli_option o, struct ints *ret)
 			size_t n = strcspn(p, ",");
 			snprintf(one, sizeof(one), "%.*s", (int)n, p);
 			if (n >= sizeof(one) || cli_number(o, one, &x) || x != (double)(int)x)
-				return cli_usage_error(c, "--%s: '%s' is not a list of integers in %s", cli_option_name(o), v->list[i],
-						       cli_option_range(o));
+				return cli_usage_error(c, "--%s: '%s' is not a list of integers in %s",
+						       cli_option_name(o), v->list[i], cli_option_range(o));
 			if (ret->n == MAX_LIST)
 				return cli_usage_error(c, "--%s: more than %d values", cli_option_name(o), MAX_LIST);
 			ret->v[ret->n++] = (int)x;
@@ -68,8 +68,8 @@ static int add_pairs(struct bench *b, int n_depth)
 	int i, p, n, end, rc = 0;
 
 	for (i = 0; i < v->n_list && !rc; i++) {
-		if (sscanf(v->list[i], "%8d,%8d%n", &p, &n, &end) != 2 || v->list[i][end] || p < 0 || n < 0 || p > 16777216 ||
-		    n > 16777216)
+		if (sscanf(v->list[i], "%8d,%8d%n", &p, &n, &end) != 2 || v->list[i][end] || p < 0 || n < 0 ||
+		    p > 16777216 || n > 16777216)
 			return cli_usage_error(b->c, "-pg: '%s' is not P,N", v->list[i]);
 		rc = add_test(b, p, n, n_depth);
 	}
@@ -232,8 +232,14 @@ static int run(struct cli *c)
 }
 
 const struct leat_cmd leat_cmd_bench = {
-	"bench", "", "measure tokens per second", "bench FILE... [-p N,N] [-n N,N] [-pg P,N] [-d N,N] [-r N] [options]",
-	"\nTests: ppN a prompt of N tokens, tgN N tokens one by one; tokenising and sampling are not measured. Every list may be\n"
-	"repeated. tokens_sha256 names the 32 ids that the same engine writes greedily after 32 fixed ones.\n",
-	C_BENCH, -1, run,
+	.name = "bench",
+	.alias = "",
+	.summary = "measure tokens per second",
+	.usage = "bench FILE... [-p N,N] [-n N,N] [-pg P,N] [-d N,N] [-r N] [options]",
+	.notes = "\nTests: ppN a prompt of N tokens, tgN N tokens one by one; tokenising and sampling are not\n"
+		 "measured. Every list may be repeated. tokens_sha256 names the 32 ids that the same engine writes\n"
+		 "greedily after 32 fixed ones.\n",
+	.bit = C_BENCH,
+	.max_args = -1,
+	.run = run,
 };

@@ -84,7 +84,8 @@ static void check_cpu(struct doctor *d, const struct leat_system_info *s)
 	if (strstr(s->cpu_sets, "amx"))
 		line(d, OK, "amx", "granted by the kernel and in use", NULL);
 	else if (cpu_lists("amx_tile"))
-		line(d, WARN, "amx", "listed by the processor, refused by the kernel", "ask for Linux 5.16 or newer, or a host that passes it on");
+		line(d, WARN, "amx", "listed by the processor, refused by the kernel",
+		     "ask for Linux 5.16 or newer, or a host that passes it on");
 	else
 		line(d, OK, "amx", "this processor has none", NULL);
 	snprintf(text, sizeof(text), "%d usable of %ld online", (int)s->n_cpus, online);
@@ -96,7 +97,8 @@ static void check_memory(struct doctor *d, const struct leat_system_info *s)
 	char text[256], a[32], b[32];
 	const char *open_mark, *close_mark;
 
-	snprintf(text, sizeof(text), "%s free of %s", cli_bytes(s->memory_free_bytes, a), cli_bytes(s->memory_bytes, b));
+	snprintf(text, sizeof(text), "%s free of %s", cli_bytes(s->memory_free_bytes, a),
+		 cli_bytes(s->memory_bytes, b));
 	if (s->memory_free_bytes < (uint64_t)256 << 20)
 		line(d, WARN, "memory", text, "only tiny models will fit");
 	else
@@ -155,7 +157,8 @@ static void check_model(struct doctor *d, const char *path, const struct leat_sy
 	cli_arch_label(&i, label);
 	/* A short talk must fit: the state, or a cache of 512 tokens. */
 	least = i.file_bytes + (i.recurrent ? i.state_bytes : 512 * i.kv_bytes_per_token);
-	snprintf(text, sizeof(text), "%s, needs at least %s, free %s", label, cli_bytes(least, a), cli_bytes(s->memory_free_bytes, b));
+	snprintf(text, sizeof(text), "%s, needs at least %s, free %s", label, cli_bytes(least, a),
+		 cli_bytes(s->memory_free_bytes, b));
 	if (least > s->memory_free_bytes)
 		line(d, FAIL, "model", text, "free memory, or use a smaller file");
 	else
@@ -172,7 +175,8 @@ static void list_opts(const struct doctor *d)
 		cli_puts("],\"opts\":[");
 	for (i = 0; (o = leat_opt_at(i)); i++) {
 		if (d->c->json) {
-			cli_printf("%s{\"name\":\"%s\",\"on\":%s,\"help\":", i ? "," : "", o->name, o->on_by_default ? "true" : "false");
+			cli_printf("%s{\"name\":\"%s\",\"on\":%s,\"help\":", i ? "," : "", o->name,
+				   o->on_by_default ? "true" : "false");
 			cli_json_string(o->help, strlen(o->help));
 			cli_puts("}");
 		} else {
@@ -183,7 +187,8 @@ static void list_opts(const struct doctor *d)
 		cli_puts("opt   this build has no switches\n");
 }
 
-/* What a command would take for each option, and where that comes from. The environment is read as the commands read it. */
+/* What a command would take for each option, and where that comes from. The environment is read as the commands read
+ * it. */
 static void list_effective(const struct doctor *d)
 {
 	static const struct leat_cmd any = { "", "", "", "", "", C_ALL & ~C_DOCTOR, 0, NULL };
@@ -207,8 +212,8 @@ static void list_effective(const struct doctor *d)
 		if (!env[0])
 			continue;
 		if (d->c->json) {
-			cli_printf("%s{\"name\":\"%s\",\"source\":\"%s\",\"value\":", n++ ? "," : "", cli_option_name((enum cli_option)o),
-				   source[v->source]);
+			cli_printf("%s{\"name\":\"%s\",\"source\":\"%s\",\"value\":", n++ ? "," : "",
+				   cli_option_name((enum cli_option)o), source[v->source]);
 			if (v->s)
 				cli_json_string(v->s, strlen(v->s));
 			else
@@ -254,6 +259,12 @@ static int run(struct cli *c)
 }
 
 const struct leat_cmd leat_cmd_doctor = {
-	"doctor", "", "check this machine, and a model file if given", "doctor [FILE] [--opts] [--effective]",
-	"\nEach line is ok, warn or fail, with what to do. Exit status 1 if any line fails.\n", C_DOCTOR, 1, run,
+	.name = "doctor",
+	.alias = "",
+	.summary = "check this machine, and a model file if given",
+	.usage = "doctor [FILE] [--opts] [--effective]",
+	.notes = "\nEach line is ok, warn or fail, with what to do. Exit status 1 if any line fails.\n",
+	.bit = C_DOCTOR,
+	.max_args = 1,
+	.run = run,
 };

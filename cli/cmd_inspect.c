@@ -25,9 +25,9 @@ static void text_head(const struct inspect *x)
 {
 	char bytes[32];
 
-	cli_printf("file        %s\ncontainer   %s version %u, %s, %llu metadata entries, %llu tensors\n", x->path, x->head.container,
-		   (unsigned)x->head.version, cli_bytes(x->head.file_bytes, bytes), (unsigned long long)x->head.n_meta,
-		   (unsigned long long)x->head.n_tensors);
+	cli_printf("file        %s\ncontainer   %s version %u, %s, %llu metadata entries, %llu tensors\n", x->path,
+		   x->head.container, (unsigned)x->head.version, cli_bytes(x->head.file_bytes, bytes),
+		   (unsigned long long)x->head.n_meta, (unsigned long long)x->head.n_tensors);
 	if (!x->model)
 		cli_printf("leat cannot run it: %s\n", x->why.message);
 }
@@ -73,8 +73,8 @@ static void text_token(const struct inspect *x, const char *label, int32_t id)
 
 static void text_tokenizer(const struct inspect *x)
 {
-	cli_printf("tokenizer   %s, usable ids 0..%d, rows of the head %d\n", x->info.tokenizer, (int)x->info.n_vocab - 1,
-		   (int)x->info.n_rows);
+	cli_printf("tokenizer   %s, usable ids 0..%d, rows of the head %d\n", x->info.tokenizer,
+		   (int)x->info.n_vocab - 1, (int)x->info.n_rows);
 	text_token(x, "  begin    ", x->info.bos);
 	text_token(x, "  end      ", x->info.eos);
 }
@@ -121,7 +121,8 @@ static void text_tensors(const struct inspect *x)
 			continue;
 		shape[0] = 0;
 		for (d = 0; d < t.n_dims && d < 4; d++)
-			n += snprintf(shape + n, sizeof(shape) - (size_t)n, "%s%llu", d ? " x " : "", (unsigned long long)t.dim[d]);
+			n += snprintf(shape + n, sizeof(shape) - (size_t)n, "%s%llu", d ? " x " : "",
+				      (unsigned long long)t.dim[d]);
 		cli_printf("%-44s %-6s %-28s %12llu %12llu\n", t.name, t.type, shape, (unsigned long long)t.bytes,
 			   (unsigned long long)t.offset);
 	}
@@ -156,7 +157,8 @@ static void show_text(const struct inspect *x)
 		text_tensors(x);
 	}
 	if (flag(x, OPT_VERIFY))
-		cli_printf("verify      %s\n", x->model ? "ok: container, tokenizer and the shape of every tensor" : "rejected");
+		cli_printf("verify      %s\n",
+			   x->model ? "ok: container, tokenizer and the shape of every tensor" : "rejected");
 }
 
 /* ---- JSON ---- */
@@ -179,10 +181,10 @@ static void json_model(const struct inspect *x)
 		   "\"state_bytes\":%llu", m->recurrent ? "true" : "false", (unsigned long long)m->n_params,
 		   (unsigned long long)m->read_bytes_per_token, (unsigned long long)m->kv_bytes_per_token,
 		   (unsigned long long)m->state_bytes);
-	cli_printf(",\"n_layer\":%d,\"n_embd\":%d,\"n_ff\":%d,\"n_head\":%d,\"n_kv_head\":%d,\"head_size\":%d,\"n_vocab\":%d,"
-		   "\"n_rows\":%d,\"n_ctx_train\":%d,\"bos\":%d,\"eos\":%d", (int)m->n_layer, (int)m->n_embd, (int)m->n_ff,
-		   (int)m->n_head, (int)m->n_kv_head, (int)m->head_size, (int)m->n_vocab, (int)m->n_rows, (int)m->n_ctx_train,
-		   (int)m->bos, (int)m->eos);
+	cli_printf(",\"n_layer\":%d,\"n_embd\":%d,\"n_ff\":%d,\"n_head\":%d,\"n_kv_head\":%d,\"head_size\":%d,"
+		   "\"n_vocab\":%d,\"n_rows\":%d,\"n_ctx_train\":%d,\"bos\":%d,\"eos\":%d",
+		   (int)m->n_layer, (int)m->n_embd, (int)m->n_ff, (int)m->n_head, (int)m->n_kv_head, (int)m->head_size,
+		   (int)m->n_vocab, (int)m->n_rows, (int)m->n_ctx_train, (int)m->bos, (int)m->eos);
 }
 
 static void json_metadata(const struct inspect *x)
@@ -219,7 +221,8 @@ static void json_tensors(const struct inspect *x)
 		cli_printf("%s{\"name\":", n++ ? "," : "");
 		cli_json_string(t.name, strlen(t.name));
 		json_text("type", t.type);
-		cli_printf(",\"bytes\":%llu,\"offset\":%llu,\"shape\":[", (unsigned long long)t.bytes, (unsigned long long)t.offset);
+		cli_printf(",\"bytes\":%llu,\"offset\":%llu,\"shape\":[", (unsigned long long)t.bytes,
+			   (unsigned long long)t.offset);
 		for (d = 0; d < t.n_dims && d < 4; d++)
 			cli_printf("%s%llu", d ? "," : "", (unsigned long long)t.dim[d]);
 		cli_puts("]}");
@@ -232,9 +235,11 @@ static void show_json(const struct inspect *x)
 	cli_puts("{\"schema\":\"leat.inspect/1\",\"file\":");
 	cli_json_string(x->path, strlen(x->path));
 	json_text("container", x->head.container);
-	cli_printf(",\"version\":%u,\"file_bytes\":%llu,\"n_meta\":%llu,\"n_tensors\":%llu,\"alignment\":%llu,\"runnable\":%s",
-		   (unsigned)x->head.version, (unsigned long long)x->head.file_bytes, (unsigned long long)x->head.n_meta,
-		   (unsigned long long)x->head.n_tensors, (unsigned long long)x->head.alignment, x->model ? "true" : "false");
+	cli_printf(",\"version\":%u,\"file_bytes\":%llu,\"n_meta\":%llu,\"n_tensors\":%llu,\"alignment\":%llu,"
+		   "\"runnable\":%s",
+		   (unsigned)x->head.version, (unsigned long long)x->head.file_bytes,
+		   (unsigned long long)x->head.n_meta, (unsigned long long)x->head.n_tensors,
+		   (unsigned long long)x->head.alignment, x->model ? "true" : "false");
 	if (x->model)
 		json_model(x);
 	else
@@ -280,7 +285,13 @@ static int run(struct cli *c)
 }
 
 const struct leat_cmd leat_cmd_inspect = {
-	"inspect", "info", "show what is in a model file", "inspect [FILE] [options]",
-	"\nFiles that leat cannot run are shown too, with the reason. With --verify such a file gives exit status 1.\n",
-	C_INSPECT, 1, run,
+	.name = "inspect",
+	.alias = "info",
+	.summary = "show what is in a model file",
+	.usage = "inspect [FILE] [options]",
+	.notes = "\nFiles that leat cannot run are shown too, with the reason. With --verify such a file gives exit\n"
+		 "status 1.\n",
+	.bit = C_INSPECT,
+	.max_args = 1,
+	.run = run,
 };

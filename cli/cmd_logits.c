@@ -47,8 +47,8 @@ static int get_tokens(struct logits *x)
 	}
 	if (v[OPT_PROMPT].s || c->n_args)
 		rc = leat_model_tokenize(x->model, v[OPT_PROMPT].s ? v[OPT_PROMPT].s : c->args[0],
-					 strlen(v[OPT_PROMPT].s ? v[OPT_PROMPT].s : c->args[0]), cli_text_flags(c), &x->ids,
-					 &x->n_ids, &e);
+					 strlen(v[OPT_PROMPT].s ? v[OPT_PROMPT].s : c->args[0]), cli_text_flags(c),
+					 &x->ids, &x->n_ids, &e);
 	else if (v[OPT_FILE].s || !isatty(0))
 		rc = cli_read_text(c, v[OPT_FILE].s ? v[OPT_FILE].s : "-", &text, &n);
 	else
@@ -80,8 +80,8 @@ static int write_out(struct logits *x, const void *data, size_t n)
 static int write_npy_head(struct logits *x)
 {
 	char dict[128], head[256];
-	int n = snprintf(dict, sizeof(dict), "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %d), }", x->n_rows,
-			 (int)x->info.n_rows);
+	int n = snprintf(dict, sizeof(dict), "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %d), }",
+			 x->n_rows, (int)x->info.n_rows);
 	int pad = (64 - (10 + n + 1) % 64) % 64, len = n + pad + 1;
 
 	memcpy(head, "\x93NUMPY\x01\x00", 8);
@@ -126,7 +126,8 @@ static int open_out(struct logits *x)
 	if (!path && x->c->json)
 		x->form = ROWS_JSONL;
 	if (!path && isatty(1) && !x->c->json)
-		return cli_usage_error(x->c, "not writing float32 to a terminal; give -o FILE, --top K or --compare REF");
+		return cli_usage_error(x->c,
+				       "not writing float32 to a terminal; give -o FILE, --top K or --compare REF");
 	if (x->to_stdout && (x->top_k || x->comparing))
 		return cli_usage_error(x->c, "-o - does not go together with --top and --compare");
 	if (!x->to_stdout && leat_outfile_open(&x->out, path, (int)x->c->value[OPT_FORCE].i, &e))
@@ -165,7 +166,8 @@ static void write_top(struct logits *x, size_t index, const float *row)
 	for (i = 0; i < x->info.n_vocab; i++)
 		sum += exp((double)row[i] - max);
 	if (json)
-		cli_printf("{\"schema\":\"leat.logits/1\",\"index\":%zu,\"token\":%d,\"top\":[", index, (int)x->ids[index]);
+		cli_printf("{\"schema\":\"leat.logits/1\",\"index\":%zu,\"token\":%d,\"top\":[", index,
+			   (int)x->ids[index]);
 	for (i = 0; i < x->top_k; i++) {
 		int32_t id = x->top[i];
 		const unsigned char *piece = leat_model_token_bytes(x->model, id, &n);
@@ -177,7 +179,8 @@ static void write_top(struct logits *x, size_t index, const float *row)
 			cli_puts("}");
 			continue;
 		}
-		cli_printf("%6zu %7d %12.5f %9.5f  ", index, (int)id, (double)row[id], exp((double)row[id] - max) / sum);
+		cli_printf("%6zu %7d %12.5f %9.5f  ", index, (int)id, (double)row[id],
+			   exp((double)row[id] - max) / sum);
 		cli_json_string((const char *)piece, piece ? n : 0);
 		cli_puts("\n");
 	}
@@ -239,21 +242,26 @@ static int verdict(struct logits *x)
 		cli_json_number(k->max_diff);
 		cli_puts(",\"deviation\":");
 		cli_json_number(compare_deviation(k));
-		cli_printf(",\"bound\":%.9g,\"ids_equal\":%llu,\"ids_beyond\":%llu,\"outside\":%llu,\"within\":%s}\n", bound,
-			   (unsigned long long)k->ids_equal, (unsigned long long)beyond, (unsigned long long)k->outside,
-			   ok ? "true" : "false");
+		cli_printf(",\"bound\":%.9g,\"ids_equal\":%llu,\"ids_beyond\":%llu,\"outside\":%llu,\"within\":%s}\n",
+			   bound, (unsigned long long)k->ids_equal, (unsigned long long)beyond,
+			   (unsigned long long)k->outside, ok ? "true" : "false");
 		return ok ? 0 : EXIT_VERDICT;
 	}
 	cli_printf("rows     %llu of width %llu\n", (unsigned long long)k->rows, (unsigned long long)k->width);
-	cli_printf("e        %.3e  (largest difference %.3e at row %llu column %llu, deviation of the reference %.4g)\n", e,
-		   k->max_diff, (unsigned long long)k->max_row, (unsigned long long)k->max_column, compare_deviation(k));
+	cli_printf(
+		"e        %.3e  (largest difference %.3e at row %llu column %llu, deviation of the reference %.4g)\n",
+		e, k->max_diff, (unsigned long long)k->max_row, (unsigned long long)k->max_column,
+		compare_deviation(k));
 	cli_printf("ids      %llu of %llu equal outright, %llu more within 2 x bound x deviation, %llu beyond\n",
-		   (unsigned long long)k->ids_equal, (unsigned long long)k->rows, (unsigned long long)(k->n_gaps - beyond),
-		   (unsigned long long)beyond);
+		   (unsigned long long)k->ids_equal, (unsigned long long)k->rows,
+		   (unsigned long long)(k->n_gaps - beyond), (unsigned long long)beyond);
 	if (k->rtol >= 0)
 		cli_printf("outside  %llu of %llu values over %g + %g |reference|\n", (unsigned long long)k->outside,
 			   (unsigned long long)k->n, k->atol, k->rtol);
-	cli_printf("bound    e <= %g%s\n", bound, k->max_e >= 0 ? "" : by_e ? " (house bound of the weight type)" : " (not asked for)");
+	cli_printf("bound    e <= %g%s\n", bound,
+		   k->max_e >= 0 ? ""
+		   : by_e        ? " (house bound of the weight type)"
+				 : " (not asked for)");
 	cli_printf("verdict  %s\n", ok ? "within" : "outside");
 	return ok ? 0 : EXIT_VERDICT;
 }
@@ -266,7 +274,8 @@ static int open_compare(struct logits *x)
 	int32_t wide[2] = { x->info.n_rows, x->info.n_vocab };
 	struct compare *k = &x->compare;
 
-	if (!v[OPT_COMPARE].s && (cli_is_set(x->c, OPT_RTOL) || cli_is_set(x->c, OPT_ATOL) || cli_is_set(x->c, OPT_MAX_E)))
+	if (!v[OPT_COMPARE].s &&
+	    (cli_is_set(x->c, OPT_RTOL) || cli_is_set(x->c, OPT_ATOL) || cli_is_set(x->c, OPT_MAX_E)))
 		return cli_usage_error(x->c, "--rtol, --atol and --max-e belong to --compare");
 	if (!v[OPT_COMPARE].s)
 		return 0;
@@ -370,8 +379,14 @@ static int run(struct cli *c)
 }
 
 const struct leat_cmd leat_cmd_logits = {
-	"logits", "", "compute the logits of given tokens, write or compare them", "logits [FILE] [-p TEXT | -f FILE | --tokens IDS] [options]",
-	"\nRows are float32, one of as many numbers as the model's head has, for each token, from an empty state. --compare prints\n"
-	"e = largest difference / standard deviation of the reference, and counts the rows whose best ids are equal.\n",
-	C_LOGITS, -1, run,
+	.name = "logits",
+	.alias = "",
+	.summary = "compute the logits of given tokens, write or compare them",
+	.usage = "logits [FILE] [-p TEXT | -f FILE | --tokens IDS] [options]",
+	.notes = "\nRows are float32, one of as many numbers as the model's head has, for each token, from an empty\n"
+		 "state. --compare prints e = largest difference / standard deviation of the reference, and counts\n"
+		 "the rows whose best ids are equal.\n",
+	.bit = C_LOGITS,
+	.max_args = -1,
+	.run = run,
 };

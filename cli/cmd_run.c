@@ -245,19 +245,22 @@ static void report(struct run *r)
 	if (leat_request_get_stats(r->request, &s))
 		return;
 	if (r->c->json) {
-		cli_printf("{\"schema\":\"leat.run/1\",\"event\":\"end\",\"finish\":\"%s\",\"seed\":%llu,\"n_prompt\":%llu,"
+		cli_printf("{\"schema\":\"leat.run/"
+			   "1\",\"event\":\"end\",\"finish\":\"%s\",\"seed\":%llu,\"n_prompt\":%llu,"
 			   "\"n_generated\":%llu,\"prompt_s\":%.6f,\"generate_s\":%.6f,\"load_s\":%.6f}\n",
 			   finish_word(s.finish), (unsigned long long)s.seed, (unsigned long long)s.n_prompt,
-			   (unsigned long long)s.n_generated, (double)s.prompt_ns * 1e-9, (double)s.generate_ns * 1e-9, r->load_s);
+			   (unsigned long long)s.n_generated, (double)s.prompt_ns * 1e-9, (double)s.generate_ns * 1e-9,
+			   r->load_s);
 		return;
 	}
 	if (!wanted)
 		return;
 	/* The first token comes out of the prompt's last step, so n - 1 steps made the others. */
 	fprintf(stderr, "%s[%llu in %.2f s · %.1f t/s | %llu out %.2f s · %.1f t/s | %s | seed %llu]\n",
-		same_file() && r->last && r->last != '\n' && !isatty(1) ? "\n" : "", (unsigned long long)s.n_prompt, (double)s.prompt_ns * 1e-9, rate(s.n_prompt, s.prompt_ns),
-		(unsigned long long)s.n_generated, (double)s.generate_ns * 1e-9,
-		rate(s.n_generated ? s.n_generated - 1 : 0, s.generate_ns), finish_word(s.finish), (unsigned long long)s.seed);
+		same_file() && r->last && r->last != '\n' && !isatty(1) ? "\n" : "", (unsigned long long)s.n_prompt,
+		(double)s.prompt_ns * 1e-9, rate(s.n_prompt, s.prompt_ns), (unsigned long long)s.n_generated,
+		(double)s.generate_ns * 1e-9, rate(s.n_generated ? s.n_generated - 1 : 0, s.generate_ns),
+		finish_word(s.finish), (unsigned long long)s.seed);
 }
 
 static int generate(struct run *r)
@@ -366,9 +369,14 @@ static int run(struct cli *c)
 }
 
 const struct leat_cmd leat_cmd_run = {
-	"run", "", "write on from a prompt", "run [FILE] [PROMPT...] [-p TEXT | -f FILE] [options]",
-	"\nThe prompt is -p, -f, the arguments after FILE, or standard input. Without FILE: LEAT_MODEL, else the demo model\n"
-	"(searched in LEAT_MODELS, beside the program, ./models). With -m all arguments are the prompt.\n"
-	"Only the text goes to standard output.\n",
-	C_RUN, -1, run,
+	.name = "run",
+	.alias = "",
+	.summary = "write on from a prompt",
+	.usage = "run [FILE] [PROMPT...] [-p TEXT | -f FILE] [options]",
+	.notes = "\nThe prompt is -p, -f, the arguments after FILE, or standard input. Without FILE: LEAT_MODEL, else\n"
+		 "the demo model (searched in LEAT_MODELS, beside the program, ./models). With -m all arguments are\n"
+		 "the prompt. Only the text goes to standard output.\n",
+	.bit = C_RUN,
+	.max_args = -1,
+	.run = run,
 };

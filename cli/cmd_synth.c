@@ -18,7 +18,8 @@ static int list(struct cli *c)
 		for (k = 0; (type = leat_synth_type_at(k)); k++) {
 			if (leat_synth_plan(shape, type, &r, &e))
 				return cli_fail(c, &e, 0);
-			cli_printf(c->json ? "{\"schema\":\"leat.synth/1\",\"shape\":\"%s\",\"type\":\"%s\",\"file_bytes\":%llu,"
+			cli_printf(c->json ? "{\"schema\":\"leat.synth/"
+					     "1\",\"shape\":\"%s\",\"type\":\"%s\",\"file_bytes\":%llu,"
 					     "\"n_tensors\":%llu,\"read_bytes_per_token\":%llu}\n"
 					   : "%-14s %-5s %14llu %8llu %18llu\n",
 				   shape, type, (unsigned long long)r.file_bytes, (unsigned long long)r.n_tensors,
@@ -35,10 +36,11 @@ static void report(const struct cli *c, const struct leat_synth_params *p, const
 	if (c->json) {
 		cli_puts("{\"schema\":\"leat.synth/1\",\"file\":");
 		cli_json_string(p->path, strlen(p->path));
-		cli_printf(",\"shape\":\"%s\",\"type\":\"%s\",\"seed\":%llu,\"file_bytes\":%llu,\"n_tensors\":%llu,\"n_params\":%llu,"
-			   "\"read_bytes_per_token\":%llu,\"seconds\":%.3f,\"ffn_density\":", p->shape, p->type,
-			   (unsigned long long)p->seed, (unsigned long long)r->file_bytes, (unsigned long long)r->n_tensors,
-			   (unsigned long long)r->n_params, (unsigned long long)r->read_bytes_per_token, r->seconds);
+		cli_printf(",\"shape\":\"%s\",\"type\":\"%s\",\"seed\":%llu,\"file_bytes\":%llu,\"n_tensors\":%llu,"
+			   "\"n_params\":%llu,\"read_bytes_per_token\":%llu,\"seconds\":%.3f,\"ffn_density\":",
+			   p->shape, p->type, (unsigned long long)p->seed, (unsigned long long)r->file_bytes,
+			   (unsigned long long)r->n_tensors, (unsigned long long)r->n_params,
+			   (unsigned long long)r->read_bytes_per_token, r->seconds);
 		if (r->ffn_density > 0)
 			cli_json_number(r->ffn_density);
 		else
@@ -50,7 +52,8 @@ static void report(const struct cli *c, const struct leat_synth_params *p, const
 		   (unsigned long long)r->file_bytes, (unsigned long long)r->n_tensors, (unsigned long long)r->n_params,
 		   (unsigned long long)r->read_bytes_per_token);
 	if (r->ffn_density > 0)
-		cli_printf("ffn density: asked %g, estimated %.4f on 8192 keys of the first layer\n", p->ffn_density, r->ffn_density);
+		cli_printf("ffn density: asked %g, estimated %.4f on 8192 keys of the first layer\n", p->ffn_density,
+			   r->ffn_density);
 	cli_note(c, "leat: %.2f s, %.0f MB/s\n", r->seconds, mb_s);
 }
 
@@ -79,8 +82,12 @@ static int run(struct cli *c)
 }
 
 const struct leat_cmd leat_cmd_synth = {
-	"synth", "", "write a random-weight model in the shape of a real one, for timing",
-	"synth SHAPE TYPE OUT [--seed N] [--ffn-density D] [--force]",
-	"\nThe file loads like any other GGUF; what it says means nothing. Same seed, same file.\n",
-	C_SYNTH, 3, run,
+	.name = "synth",
+	.alias = "",
+	.summary = "write a random-weight model in the shape of a real one, for timing",
+	.usage = "synth SHAPE TYPE OUT [--seed N] [--ffn-density D] [--force]",
+	.notes = "\nThe file loads like any other GGUF; what it says means nothing. Same seed, same file.\n",
+	.bit = C_SYNTH,
+	.max_args = 3,
+	.run = run,
 };

@@ -153,8 +153,14 @@ static int run(struct cli *c)
 }
 
 const struct leat_cmd leat_cmd_tokenize = {
-	"tokenize", "", "show the tokens of a text", "tokenize [FILE] [TEXT] [options]",
-	"\nThe text is the second argument, -f, or standard input, byte for byte. Without --ids, --pieces or --count: a line a\n"
-	"token, id and text; text in JSON quotes, bytes that are no UTF-8 as hex. With -m the first argument is the text.\n",
-	C_TOKENIZE, -1, run,
+	.name = "tokenize",
+	.alias = "",
+	.summary = "show the tokens of a text",
+	.usage = "tokenize [FILE] [TEXT] [options]",
+	.notes = "\nThe text is the second argument, -f, or standard input, byte for byte. Without --ids, --pieces or\n"
+		 "--count: a line a token, id and text; text in JSON quotes, bytes that are no UTF-8 as hex. With -m\n"
+		 "the first argument is the text.\n",
+	.bit = C_TOKENIZE,
+	.max_args = -1,
+	.run = run,
 };

@@ -31,8 +31,9 @@ static int map_file(struct compare *x, const struct cli *c)
 	return 0;
 }
 
-/* Where the data of a NumPy file begins (NEP 1), 0 if it is not little-endian float32 in C order. The header is a Python
- * dictionary; its three entries are looked for by name. The shape is left to the size, which has to agree with it. */
+/* Where the data of a NumPy file begins (NEP 1), 0 if it is not little-endian float32 in C order. The header is a
+ * Python dictionary; its three entries are looked for by name. The shape is left to the size, which has to agree with
+ * it. */
 static size_t npy_data(const unsigned char *p, size_t n, uint64_t *ret_elements)
 {
 	size_t begin, header, i;
@@ -83,10 +84,12 @@ int compare_open(struct compare *x, const struct cli *c, const char *path, uint6
 	if (n > 4 && !strcmp(path + n - 4, ".npy")) {
 		skip = npy_data(x->map, x->map_bytes, &elements);
 		if (!skip)
-			return cli_error(c, LEAT_E_FORMAT, "%s: not a NumPy file of little-endian float32 in C order", path);
+			return cli_error(c, LEAT_E_FORMAT, "%s: not a NumPy file of little-endian float32 in C order",
+					 path);
 	}
 	if (elements > (x->map_bytes - skip) / 4 || elements * 4 != x->map_bytes - skip)
-		return cli_error(c, LEAT_E_FORMAT, "%s: %zu bytes of data, found no whole number of float32 as announced", path,
+		return cli_error(c, LEAT_E_FORMAT,
+				 "%s: %zu bytes of data, found no whole number of float32 as announced", path,
 				 x->map_bytes - skip);
 	x->width = elements / n_rows;
 	if (elements % n_rows || (x->width != (uint64_t)wide[0] && x->width != (uint64_t)wide[1]))

@@ -48,8 +48,8 @@ static void help_option(enum cli_option o)
 	snprintf(text, sizeof(text), "%s", r->help);
 	used = strlen(text);
 	if (!plain_bool && (r->range[0] || r->dflt[0])) {
-		snprintf(text + used, sizeof(text) - used, " [%s%s%s%s]", r->range, r->range[0] && r->dflt[0] ? "; " : "",
-			 r->dflt[0] ? "default " : "", r->dflt);
+		snprintf(text + used, sizeof(text) - used, " [%s%s%s%s]", r->range,
+			 r->range[0] && r->dflt[0] ? "; " : "", r->dflt[0] ? "default " : "", r->dflt);
 		used = strlen(text);
 	}
 	cli_option_env(o, env, sizeof(env));
@@ -85,7 +85,8 @@ void cli_help_main(void)
 {
 	int i;
 
-	cli_puts("usage: leat COMMAND [ARGUMENTS]\n\nleat runs RWKV-7 and Qwen2 language models from GGUF files on this machine.\n\n");
+	cli_puts("usage: leat COMMAND [ARGUMENTS]\n\nleat runs RWKV-7 and Qwen2 language models from GGUF files on "
+		 "this machine.\n\n");
 	for (i = 0; leat_cmd_list[i]; i++)
 		cli_printf("  %-10s %s\n", leat_cmd_list[i]->name, leat_cmd_list[i]->summary);
 	cli_puts("\n  leat run MODEL -p \"Once upon a time\"    write on from a text\n"
@@ -131,7 +132,8 @@ static int distance(const char *a, const char *b)
 		d[0][j] = j;
 	for (i = 1; i <= n; i++) {
 		for (j = 1; j <= m; j++) {
-			d[i][j] = min_int(min_int(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			d[i][j] = min_int(min_int(d[i - 1][j], d[i][j - 1]) + 1,
+					  d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
 				d[i][j] = min_int(d[i][j], d[i - 2][j - 2] + 1);
 		}

@@ -72,8 +72,10 @@ const char *cli_model_path(struct cli *c, int use_demo, int *ret_exit)
 		cli_note(c, "leat: no model given, using %s\n", path);
 		return path;
 	}
-	*ret_exit = use_demo ? cli_usage_error(c, "no model given, and the demo model %s was not found (set LEAT_MODEL or "
-						  "LEAT_MODELS)", demo_name)
+	*ret_exit = use_demo ? cli_usage_error(c,
+					       "no model given, and the demo model %s was not found (set LEAT_MODEL or "
+					       "LEAT_MODELS)",
+					       demo_name)
 			     : cli_usage_error(c, "no model given");
 	return NULL;
 }
@@ -160,8 +162,9 @@ int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_eng
 		memset(&i, 0, sizeof(i));
 		i.struct_size = sizeof(i);
 		leat_engine_get_info(*ret, &i);
-		fprintf(stderr, "leat: engine: %s, mode %d, context %d, %d tokens a step, %llu bytes of state or cache\n", i.device,
-			(int)i.mode, (int)i.n_ctx, (int)i.n_batch, (unsigned long long)i.state_bytes);
+		fprintf(stderr,
+			"leat: engine: %s, mode %d, context %d, %d tokens a step, %llu bytes of state or cache\n",
+			i.device, (int)i.mode, (int)i.n_ctx, (int)i.n_batch, (unsigned long long)i.state_bytes);
 	}
 	return 0;
 }
@@ -256,7 +259,8 @@ int cli_parse_ids(struct cli *c, const char *text, size_t n, int32_t **ret, size
 			id = id * 10 + (*p++ - '0');
 		if (p == first || id > INT32_MAX || (p < end && (!*p || !strchr(between, *p)))) {
 			free(ids);
-			return cli_usage_error(c, "ids: '%.*s' is no token id", (int)(end - first < 20 ? end - first : 20), first);
+			return cli_usage_error(c, "ids: '%.*s' is no token id",
+					       (int)(end - first < 20 ? end - first : 20), first);
 		}
 		ids[count++] = (int32_t)id;
 	}

@@ -92,7 +92,8 @@ int cli_number(enum cli_option o, const char *text, double *ret)
 
 static int parse_bool(const char *s, int64_t *ret)
 {
-	static const char *const on[] = { "1", "on", "true", "yes", NULL }, *const off[] = { "0", "off", "false", "no", NULL };
+	static const char *const on[] = {"1", "on", "true", "yes", NULL}, *const off[] = {"0", "off", "false", "no",
+											  NULL};
 	int i;
 
 	for (i = 0; on[i]; i++) {
@@ -243,7 +244,8 @@ static int find_long(const struct cli *c, const char *name, size_t n)
 	int o;
 
 	for (o = 0; o < N_OPTIONS; o++) {
-		if ((options[o].commands & c->cmd->bit) && strlen(options[o].name) == n && !memcmp(options[o].name, name, n))
+		if ((options[o].commands & c->cmd->bit) && strlen(options[o].name) == n &&
+		    !memcmp(options[o].name, name, n))
 			return o;
 	}
 	return -1;

@@ -84,7 +84,8 @@ int cli_out_failed(void)
 int cli_close_out(int exit_code)
 {
 	cli_flush();
-	/* A full network disk may say so only here. EBADF: there never was a standard output, and nothing was written. */
+	/* A full network disk may say so only here. EBADF: there never was a standard output, and nothing was written.
+	 */
 	if (!out_errno && close(1) && errno != EBADF)
 		out_errno = errno;
 	if (!out_errno)
@@ -338,9 +339,9 @@ int cli_error(const struct cli *c, int status, const char *fmt, ...)
 		int status;
 		const char *code;
 	} words[] = {
-		{ LEAT_E_NOTFOUND, "model_not_found" }, { LEAT_E_IO, "model_io_error" }, { LEAT_E_NOMEM, "out_of_memory" },
-		{ LEAT_E_LIMIT, "limit_exceeded" }, { LEAT_E_ARG, "invalid_value" }, { LEAT_E_CANCELLED, "cancelled" },
-		{ LEAT_E_FORMAT, "invalid_file" }, { LEAT_E_MISMATCH, "mismatch" }, { 0, "internal_error" },
+		{LEAT_E_NOTFOUND, "model_not_found"}, {LEAT_E_IO, "model_io_error"}, {LEAT_E_NOMEM, "out_of_memory"},
+		{LEAT_E_LIMIT, "limit_exceeded"},     {LEAT_E_ARG, "invalid_value"}, {LEAT_E_CANCELLED, "cancelled"},
+		{LEAT_E_FORMAT, "invalid_file"},      {LEAT_E_MISMATCH, "mismatch"}, {0, "internal_error"},
 	};
 	struct leat_error e;
 	va_list ap;

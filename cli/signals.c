@@ -27,8 +27,8 @@ void cli_signals_init(void)
 	memset(&a, 0, sizeof(a));
 	a.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &a, NULL);
-	/* The second one meets the default action: a program that hangs can always be ended. No SA_RESTART: a read from the
-	 * terminal must end too. */
+	/* The second one meets the default action: a program that hangs can always be ended. No SA_RESTART: a read from
+	 * the terminal must end too. */
 	a.sa_handler = on_signal;
 	a.sa_flags = (int)SA_RESETHAND;
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {

@@ -86,7 +86,8 @@ static void sizes(const struct synth_model *m, struct leat_synth_result *r)
 	r->read_bytes_per_token = m->read_bytes;
 }
 
-enum leat_status leat_synth_write(const struct leat_synth_params *p, struct leat_synth_result *ret, struct leat_error *err)
+enum leat_status leat_synth_write(const struct leat_synth_params *p, struct leat_synth_result *ret,
+				  struct leat_error *err)
 {
 	struct synth_model m;
 	struct leat_gguf_out *out = NULL;
@@ -96,7 +97,8 @@ enum leat_status leat_synth_write(const struct leat_synth_params *p, struct leat
 
 	memset(&r, 0, sizeof(r));
 	if (p->ffn_density < 0 || p->ffn_density >= 1)
-		return leat_fail(err, LEAT_E_ARG, "ffn-density", LEAT_NO_OFFSET, "density %g is not in 0..1", p->ffn_density);
+		return leat_fail(err, LEAT_E_ARG, "ffn-density", LEAT_NO_OFFSET, "density %g is not in 0..1",
+				 p->ffn_density);
 	LEAT_TRY_GOTO(s, done, leat_synth_layout(&m, p->shape, p->type, p->ffn_density, err));
 	LEAT_TRY_GOTO(s, done, leat_gguf_out_create(&out, err));
 	LEAT_TRY_GOTO(s, done, leat_synth_head(&m, out, err));
@@ -111,7 +113,8 @@ done:
 	return s;
 }
 
-enum leat_status leat_synth_plan(const char *shape, const char *type, struct leat_synth_result *ret, struct leat_error *err)
+enum leat_status leat_synth_plan(const char *shape, const char *type, struct leat_synth_result *ret,
+				 struct leat_error *err)
 {
 	struct synth_model m;
 	struct leat_gguf_out *out = NULL;

@@ -1,7 +1,7 @@
 /* synth.h - model files with random weights in the exact shapes of published models, for timing.
  *
- * The files load in leat and in llama.cpp: real names, metadata and a vocabulary of the right size made of single bytes and
- * numbered words. What they say means nothing. */
+ * The files load in leat and in llama.cpp: real names, metadata and a vocabulary of the right size made of single bytes
+ * and numbered words. What they say means nothing. */
 #ifndef LEAT_BENCH_SYNTH_H
 #define LEAT_BENCH_SYNTH_H
 
@@ -24,10 +24,12 @@ struct leat_synth_result {
 };
 
 /* E_ARG (shape, type, density, file exists), E_IO, E_NOMEM. Nothing remains of a file that failed. */
-enum leat_status leat_synth_write(const struct leat_synth_params *p, struct leat_synth_result *ret, struct leat_error *err);
+enum leat_status leat_synth_write(const struct leat_synth_params *p, struct leat_synth_result *ret,
+				  struct leat_error *err);
 
 /* Sizes only. */
-enum leat_status leat_synth_plan(const char *shape, const char *type, struct leat_synth_result *ret, struct leat_error *err);
+enum leat_status leat_synth_plan(const char *shape, const char *type, struct leat_synth_result *ret,
+				 struct leat_error *err);
 
 /* Index 0.. until NULL. */
 const char *leat_synth_shape_at(int index);

@@ -1,8 +1,8 @@
 /* synth_fill.c - random weights faster than a disk takes them.
  *
- * A weight costs one look into a table that holds its value as the file stores it: 65536 values of the wanted distribution
- * for the float types, pairs of bytes for Q8_0 (256 values each), so a 64-bit random number makes 8 bytes. Tensors that
- * share type and distribution share the table. */
+ * A weight costs one look into a table that holds its value as the file stores it: 65536 values of the wanted
+ * distribution for the float types, pairs of bytes for Q8_0 (256 values each), so a 64-bit random number makes 8 bytes.
+ * Tensors that share type and distribution share the table. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +52,8 @@ double leat_synth_quantile(double p, double z)
 	return z;
 }
 
-/* z[n]: the middles of n equally likely parts of the normal distribution, scaled to variance 1; rising, so each is the next
- * one's starting point. */
+/* z[n]: the middles of n equally likely parts of the normal distribution, scaled to variance 1; rising, so each is the
+ * next one's starting point. */
 static void normal_levels(double *z, int n)
 {
 	double square = 0, last = -4.5;
@@ -117,7 +117,8 @@ static int build(struct law *l)
 		if (l->type == SYNTH_F32)
 			l->v.f32[i] = (float)z[i];
 		else
-			l->v.u16[i] = l->type == SYNTH_F16 ? leat_f32_to_f16((float)z[i]) : leat_f32_to_bf16((float)z[i]);
+			l->v.u16[i] =
+				l->type == SYNTH_F16 ? leat_f32_to_f16((float)z[i]) : leat_f32_to_bf16((float)z[i]);
 	}
 	free(z);
 	return 0;
@@ -216,7 +217,8 @@ static void fill_q8_0(const struct law *l, uint64_t key, size_t n, unsigned char
 	}
 }
 
-void leat_synth_fill(const struct synth_fill *f, int tensor, uint64_t seed, uint64_t first, size_t n, unsigned char *out)
+void leat_synth_fill(const struct synth_fill *f, int tensor, uint64_t seed, uint64_t first, size_t n,
+		     unsigned char *out)
 {
 	const struct law *l = f->law[f->of[tensor]];
 	uint64_t key = mix(mix(seed + golden) + (uint64_t)tensor * golden) + mix(first + golden);

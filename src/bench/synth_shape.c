@@ -28,7 +28,8 @@ static const struct {
 
 enum { N_SHAPES = sizeof(shapes) / sizeof(shapes[0]), N_TYPES = sizeof(types) / sizeof(types[0]) };
 
-/* Every value of this part of the model differs from zero by chance: large enough to be seen, small enough to stay sane. */
+/* Every value of this part of the model differs from zero by chance: large enough to be seen, small enough to stay
+ * sane. */
 static const float small_bias = 0.02f;
 /* RWKV's keys get their negative mean from a constant that the layer norm adds (leat_synth_density proves it). */
 static const float key_bias = 1.0f, key_lerp = 0.1f, key_variance = 0.95f;
@@ -173,7 +174,8 @@ static float key_mean(const struct synth_model *m, float sigma)
 {
 	double d = (double)m->shape->n_embd, z = leat_synth_quantile(1 - m->density, 0);
 
-	return (float)(-z * (double)sigma * sqrt(d * (double)(key_variance + key_bias * key_bias)) / ((double)key_bias * d));
+	return (float)(-z * (double)sigma * sqrt(d * (double)(key_variance + key_bias * key_bias)) /
+		       ((double)key_bias * d));
 }
 
 static void rwkv7_layer(struct synth_model *m, int i)
@@ -216,14 +218,16 @@ static enum leat_status find(struct synth_model *m, const char *shape, const cha
 			m->shape = &shapes[i];
 	}
 	if (!m->shape)
-		return leat_fail(err, LEAT_E_ARG, "shape", LEAT_NO_OFFSET, "unknown shape '%s'; leat synth --list shows them", shape);
+		return leat_fail(err, LEAT_E_ARG, "shape", LEAT_NO_OFFSET,
+				 "unknown shape '%s'; leat synth --list shows them", shape);
 	for (i = 0; i < N_TYPES; i++) {
 		if (!strcmp(types[i].name, type)) {
 			m->type = types[i].type;
 			return LEAT_OK;
 		}
 	}
-	return leat_fail(err, LEAT_E_ARG, "type", LEAT_NO_OFFSET, "unknown type '%s'; wanted f32, f16, bf16 or q8_0", type);
+	return leat_fail(err, LEAT_E_ARG, "type", LEAT_NO_OFFSET, "unknown type '%s'; wanted f32, f16, bf16 or q8_0",
+			 type);
 }
 
 enum leat_status leat_synth_layout(struct synth_model *m, const char *shape, const char *type, double density,
@@ -238,7 +242,8 @@ enum leat_status leat_synth_layout(struct synth_model *m, const char *shape, con
 	s = m->shape;
 	m->density = density;
 	if (density > 0 && s->arch != SYNTH_RWKV7)
-		return leat_fail(err, LEAT_E_ARG, "ffn-density", LEAT_NO_OFFSET, "%s has no relu to be sparse; RWKV only", shape);
+		return leat_fail(err, LEAT_E_ARG, "ffn-density", LEAT_NO_OFFSET,
+				 "%s has no relu to be sparse; RWKV only", shape);
 	/* 37 tensors a layer at most (rwkv7), and a handful around them. */
 	m->cap = 40 * s->n_layer + 16;
 	m->tensor = calloc((size_t)m->cap, sizeof(*m->tensor));

@@ -15,9 +15,10 @@ checks=$((checks + 1))
 python3 - "$tmp/out" <<'END' || fail "keys or hashes of -o jsonl"
 import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
-keys = """build_commit build_number cpu_info gpu_info backends model_filename model_type model_size model_n_params n_batch n_ubatch
-n_threads cpu_mask cpu_strict poll type_k type_v n_gpu_layers split_mode main_gpu flash_attn devices tensor_split load_mode
-embeddings n_prompt n_gen n_depth test_time avg_ns stddev_ns avg_ts stddev_ts samples_ns samples_ts leat_version
+keys = """build_commit build_number cpu_info gpu_info backends model_filename model_type model_size model_n_params
+n_batch n_ubatch n_threads cpu_mask cpu_strict poll type_k type_v n_gpu_layers split_mode main_gpu flash_attn devices
+tensor_split load_mode embeddings n_prompt n_gen n_depth test_time avg_ns stddev_ns avg_ts stddev_ts
+samples_ns samples_ts leat_version
 weights_bytes_read_per_token rss_bytes tokens_sha256 deterministic""".split()
 for r in rows:
     missing = [k for k in keys if k not in r]

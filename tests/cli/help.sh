@@ -21,7 +21,8 @@ for command in $commands; do
 	# Every flag that help names is one that the parser knows: without its value it must not be called unknown.
 	for flag in $(sed -n 's/^  \(-[a-z]*, \)\{0,1\}\(--[a-z-]*\).*/\2/p' "$tmp/help"); do
 		checks=$((checks + 1))
-		"$LEAT" "$command" "$flag" --help </dev/null 2>&1 | grep -q 'unknown option' && fail "$command $flag is unknown"
+		"$LEAT" "$command" "$flag" --help </dev/null 2>&1 | grep -q 'unknown option' &&
+			fail "$command $flag is unknown"
 	done
 done
 expect 0 "$LEAT" info --help

@@ -19,7 +19,8 @@ for kind in rwkv7 qwen2; do
 	expect 0 "$LEAT" logits "$model" --tokens "$ids" --compare "$tmp/a.f32" --rtol 0 --atol 0
 
 	# another text is another result
-	expect 0 "$LEAT" logits "$model" --tokens "$(echo "$ids" | awk '{ $1 = $1 == 1 ? 2 : 1; print }')" -o "$tmp/b.f32"
+	other=$(echo "$ids" | awk '{ $1 = $1 == 1 ? 2 : 1; print }')
+	expect 0 "$LEAT" logits "$model" --tokens "$other" -o "$tmp/b.f32"
 	expect 1 "$LEAT" logits "$model" -p "$text" --compare "$tmp/b.f32"
 	out '^verdict  outside'
 	expect 1 "$LEAT" logits "$model" -p "$text" --compare "$tmp/b.f32" --rtol 1e-6 --atol 1e-6

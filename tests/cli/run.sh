@@ -50,7 +50,8 @@ for kind in rwkv7 qwen2; do
 	cp "$tmp/out" "$tmp/a"
 	stop=$(tail -c +9 "$tmp/a" | head -c 3)
 	if [ -n "$stop" ] && [ "$(printf %s "$stop" | LC_ALL=C tr -d ' -~' | wc -c)" = 0 ]; then
-		expect 0 "$LEAT" run "$model" -p "Once upon" -n 40 --temp 0 --ignore-eos --stop "never in a text" --stop "$stop"
+		expect 0 "$LEAT" run "$model" -p "Once upon" -n 40 --temp 0 --ignore-eos --stop "never in a text" \
+			--stop "$stop"
 		err '\| stop \|'
 		checks=$((checks + 2))
 		grep -Fq -- "$stop" "$tmp/out" && fail "the stop text was written"

@@ -1,4 +1,5 @@
-# common.sh - what the tests of the program share; sourced. Says which check failed and goes on; `finish` gives the verdict.
+# common.sh - what the tests of the program share; sourced. Says which check failed and goes on; `finish` gives the
+# verdict.
 # Needs LEAT (the program); finds a small model in models/ or in the oracle, else skips (exit 77).
 set -u
 : "${LEAT:?set LEAT to the program}"
