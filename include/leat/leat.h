@@ -114,7 +114,7 @@ enum leat_mode {
 
 struct leat_engine_params {
 	uint32_t struct_size;
-	int32_t n_threads;    /* 0: processors this process may use */
+	int32_t n_threads;    /* 0: processors this process may use, fewer for small models */
 	int32_t n_ctx;        /* tokens per sequence; 0: the model's own, cut to memory; recurrent: no limit */
 	int32_t n_seqs;       /* sequences at a time; 0: 1 */
 	int32_t n_batch;      /* most tokens of one step; 0: 512 */

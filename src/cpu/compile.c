@@ -112,7 +112,7 @@ static int unit_rows(const struct leat_exec *x, const struct leat_weight *w, int
 {
 	if (rung >= LEAT_RUNG_GEMM_F32)
 		return LEAT_PANEL_ROWS;
-	size_t bytes = 48 * 1024, n = bytes / w->row_bytes / 16 * 16;
+	size_t bytes = 192 * 1024, n = bytes / w->row_bytes / 16 * 16;
 	int most = (w->rows / (x->cpu->n_threads * 4) + 15) / 16 * 16;
 	if (n < 16)
 		n = 16;

@@ -98,10 +98,20 @@ static enum leat_status check_ops(struct leat_engine *e, struct leat_error *err)
 	return st;
 }
 
+/* Threads pay from some work on: a token of a small model is over before a second thread has been told of it, and every
+ * meeting of threads is a chance to wait for one that the system has put aside. */
+static int choose_threads(const struct leat_engine *e, int asked)
+{
+	static const uint64_t bytes_per_thread = (uint64_t)8 << 20;
+	uint64_t most = 1 + e->model->w.read_bytes_per_token / bytes_per_thread;
+	int allowed = leat_cpu_count();
+	return asked ? asked : most < (uint64_t)allowed ? (int)most : allowed;
+}
+
 static enum leat_status open_device(struct leat_engine *e, const struct leat_engine_params *p, struct leat_error *err)
 {
 	struct leat_device_params dp = {
-		.n_threads = p->n_threads,
+		.n_threads = e->n_threads,
 		.spin_us = p->threads_poll_us < 0 ? 0 : p->threads_poll_us ? p->threads_poll_us : -1,
 		.mode = e->mode,
 		.cpu_mask_off = p->cpu_mask_off,
@@ -154,6 +164,7 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 		return leat_fail(err, LEAT_E_NOMEM, "engine", LEAT_NO_OFFSET, "out of memory");
 	e->model = leat_model_ref(m);
 	e->backend = leat_backend_list[0];
+	e->n_threads = choose_threads(e, p->n_threads);
 	enum leat_status st = check_params(p, e, err);
 	if (st == LEAT_OK)
 		st = open_device(e, p, err);
@@ -163,7 +174,6 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 		leat_engine_close(e);
 		return st;
 	}
-	e->n_threads = p->n_threads ? p->n_threads : leat_cpu_count();
 	*ret = e;
 	return LEAT_OK;
 }

@@ -11,8 +11,8 @@
 	X(barrier_elision, 1, "threads meet only where an op reads what another wrote")                                \
 	X(steal, 1, "idle threads take over chunks of a product")                                                      \
 	X(plan_cache, 1, "plans are kept and reused")                                                                  \
-	X(hugepages, 1, "weights are copied once into huge pages; scratch and state live there too")                   \
-	X(read_ahead, 1, "the kernel is told to read the mapped weights ahead")
+	X(weight_copy, 0, "weights are copied once into huge pages instead of being read where they are mapped")       \
+	X(hugepages, 1, "transparent huge pages are asked for scratch, state and copied weights")
 
 enum leat_opt {
 #define X(name, on, help) LEAT_OPT_##name,
