@@ -78,8 +78,11 @@ static int get_prompt(struct run *r)
 		return cli_read_text(c, "-", &r->prompt, &r->prompt_bytes);
 	if (c->n_args)
 		return join_arguments(r);
-	if (!isatty(0))
-		return cli_read_text(c, "-", &r->prompt, &r->prompt_bytes);
+	if (!isatty(0)) {
+		int rc = cli_read_text(c, "-", &r->prompt, &r->prompt_bytes);
+		if (rc || r->prompt_bytes)
+			return rc;
+	}
 	return cli_usage_error(c, "no prompt: give one with -p, -f, as an argument or on standard input");
 }
 

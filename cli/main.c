@@ -1,4 +1,5 @@
 /* main.c - picks the command. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,11 +66,24 @@ static int help(int argc, char **argv)
 	return 0;
 }
 
+/* A caller may have closed a standard stream; the next file that is opened would then become it, and text meant for
+ * people would end up inside. A stream opened the wrong way round fails on use, as a closed one does. */
+static void fill_streams(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
+			return;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct leat_cmd *cmd;
 	int rc = 0;
 
+	fill_streams();
 	cli_signals_init();
 	if (argc < 2)
 		return cli_close_out(cli_usage_error(NULL, "a command is missing"));

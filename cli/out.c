@@ -192,7 +192,7 @@ void cli_note(const struct cli *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (c->quiet)
+	if (c->quiet || c->json)
 		return;
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);

@@ -29,6 +29,8 @@ expect 2 "$LEAT" run "$model" -p a --samplers nonsense
 expect 2 "$LEAT" run "$model" -p a --logit-bias x
 expect 2 "$LEAT" run "$model" -p a -f /dev/null
 expect 2 "$LEAT" run "$model" -p a --stop ''
+expect 2 "$LEAT" run "$model"
+err 'no prompt'
 expect 2 "$LEAT" inspect "$model" --temp 1
 expect 2 "$LEAT" inspect "$model" more
 expect 2 env LEAT_TEMP=hot "$LEAT" run "$model" -p a
@@ -70,6 +72,12 @@ if [ -c /dev/full ]; then
 	"$LEAT" logits "$model" -p abc -o /dev/full 2>/dev/null
 	[ $? = 74 ] || fail "/dev/full: logits -o"
 fi
+# a closed standard output: said, and never written into another file
+checks=$((checks + 2))
+"$LEAT" --help >&- 2>/dev/null
+[ $? = 74 ] || fail "closed standard output"
+"$LEAT" logits "$model" -p abc --top 1 -o "$tmp/closed.f32" >&- 2>/dev/null
+[ $? = 74 ] || fail "closed standard output: logits"
 # nobody reads
 { "$LEAT" run "$model" -p a -n -1 --ignore-eos -q </dev/null 2>"$tmp/err"; echo $? >"$tmp/rc"; } | head -c 1 >/dev/null
 checks=$((checks + 1))
