@@ -37,7 +37,7 @@ static struct reference open_reference(const char *model, const char *json, cons
 	struct reference r = { 0 };
 	struct leat_error err = LEAT_ERROR_INIT;
 	size_t n;
-	r.tokens = read_json_ints(json, "tokens", &r.n_tokens);
+	r.tokens = read_json_ints(json, NULL, "tokens", &r.n_tokens);
 	assert_non_null(r.tokens);
 	r.want = read_floats(logits, &n);
 	assert_non_null(r.want);

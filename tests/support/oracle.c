@@ -89,15 +89,23 @@ float *read_floats(const char *path, size_t *ret_n)
 	return x;
 }
 
-int32_t *read_json_ints(const char *path, const char *key, size_t *ret_n)
+/* What follows the quoted word, or NULL. */
+static char *after_word(char *text, const char *word)
 {
 	char quoted[64];
+	snprintf(quoted, sizeof quoted, "\"%s\"", word);
+	char *p = strstr(text, quoted);
+	return p ? p + strlen(quoted) : NULL;
+}
+
+int32_t *read_json_ints(const char *path, const char *section, const char *key, size_t *ret_n)
+{
 	size_t n, count = 0;
 	unsigned char *text = read_file(path, &n);
 	if (!text)
 		return NULL;
-	snprintf(quoted, sizeof quoted, "\"%s\"", key);
-	char *p = strstr((char *)text, quoted);
+	char *p = section ? after_word((char *)text, section) : (char *)text;
+	p = p ? after_word(p, key) : NULL;
 	p = p ? strchr(p, '[') : NULL;
 	int32_t *ids = malloc((n + 1) * sizeof *ids);
 	while (ids && p && *p != ']' && *p) {

@@ -22,8 +22,8 @@ unsigned char *read_file(const char *path, size_t *ret_n);
 /* f32 values of a raw file or of a .npy of float32 in C order (free). */
 float *read_floats(const char *path, size_t *ret_n);
 
-/* The first integer array named "key" in a JSON text file (free). */
-int32_t *read_json_ints(const char *path, const char *key, size_t *ret_n);
+/* The integer array named "key" in a JSON text file, the first one after the word "section" (NULL: of all) (free). */
+int32_t *read_json_ints(const char *path, const char *section, const char *key, size_t *ret_n);
 
 /* Standard deviation of n values. */
 double standard_deviation(const float *x, size_t n);
