@@ -188,7 +188,7 @@ static void test_name(const struct leat_bench_test *t, char buf[48])
 
 static void md_row(struct bench_printer *p, const struct bench_row *r, const struct leat_bench_stats *s)
 {
-	char size[32], params[32], test[48];
+	char size[32], params[32], test[48], rate[64];
 	double mib = (double)r->info.file_bytes / 1048576, n = (double)r->info.n_params;
 
 	keep_hash(p, r);
@@ -201,7 +201,8 @@ static void md_row(struct bench_printer *p, const struct bench_row *r, const str
 		cli_printf(" %7d |", (int)r->engine.n_batch);
 	if (p->show_type)
 		cli_printf(" %6s |", r->kv_type);
-	cli_printf(" %15s | %11.2f ± %6.2f |\n", test, s->avg_ts, s->stddev_ts);
+	snprintf(rate, sizeof(rate), "%.2f ± %.2f", s->avg_ts, s->stddev_ts);
+	cli_printf(" %15s | %21s |\n", test, rate); /* the sign is two bytes in one column */
 }
 
 void bench_print_begin(struct bench_printer *p)
