@@ -74,6 +74,7 @@ static int run(struct cli *c)
 	p.path = c->args[2];
 	p.seed = (uint64_t)v[OPT_SYNTH_SEED].i;
 	p.ffn_density = v[OPT_FFN_DENSITY].f;
+	p.stop = cli_signal;
 	p.force = (int)v[OPT_FORCE].i;
 	if (leat_synth_write(&p, &r, &e))
 		return cli_fail(c, &e, 1);

@@ -19,7 +19,8 @@ static enum leat_status pad(struct leat_outfile *file, uint64_t offset, struct l
 }
 
 /* One thread: it makes weights several times faster than a file takes them, and two writers of one file only queue. */
-static enum leat_status write_data(const struct synth_model *m, const struct synth_fill *fill, uint64_t seed,
+static enum leat_status write_data(const struct synth_model *m, const struct synth_fill *fill,
+				   const struct leat_synth_params *p,
 				   const struct leat_gguf_out *out, struct leat_outfile *file, unsigned char *buffer,
 				   struct leat_error *err)
 {
@@ -31,7 +32,9 @@ static enum leat_status write_data(const struct synth_model *m, const struct syn
 		LEAT_TRY(pad(file, leat_gguf_out_offset(out, (size_t)i), err));
 		for (first = 0; first < t->n; first += CHUNK) {
 			size_t n = t->n - first < CHUNK ? (size_t)(t->n - first) : CHUNK;
-			leat_synth_fill(fill, i, seed, first, n, buffer);
+			if (p->stop && p->stop())
+				return leat_fail(err, LEAT_E_CANCELLED, "", LEAT_NO_OFFSET, "stopped");
+			leat_synth_fill(fill, i, p->seed, first, n, buffer);
 			LEAT_TRY(leat_outfile_write(file, buffer, leat_synth_bytes(t->type, n), err));
 		}
 	}
@@ -51,7 +54,7 @@ static enum leat_status write_file(const struct leat_synth_params *p, const stru
 	LEAT_TRY(leat_outfile_open(&file, p->path, p->force, err));
 	s = leat_outfile_write(&file, head, n_head, err);
 	if (!s)
-		s = write_data(m, fill, p->seed, out, &file, buffer, err);
+		s = write_data(m, fill, p, out, &file, buffer, err);
 	/* Made again in seconds, so nobody has to wait for the disk. */
 	if (!s)
 		return leat_outfile_commit(&file, 0, err);

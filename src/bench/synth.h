@@ -14,6 +14,7 @@ struct leat_synth_params {
 	uint64_t seed;       /* same seed, same bytes */
 	double ffn_density;  /* 0: as it comes. RWKV: part of relu(key)^2 that is not zero, (0, 1) */
 	int force;           /* replace an existing file */
+	int (*stop)(void);   /* nonzero gives up with E_CANCELLED; NULL: never */
 };
 
 struct leat_synth_result {

@@ -31,6 +31,10 @@ density=$(sed -n 's/.*estimated \([0-9.]*\) .*/\1/p' "$tmp/out")
 checks=$((checks + 1))
 awk -v d="$density" 'BEGIN { exit !(d > 0.10 && d < 0.18) }' || fail "density $density, asked for 0.14"
 expect 2 "$LEAT" synth qwen2.5-0.5b q8_0 "$tmp/c.gguf" --ffn-density 0.14
+# ended half-way: nothing is left
+expect 143 timeout --preserve-status 0.2 "$LEAT" synth qwen2.5-7b f32 "$tmp/c.gguf"
+checks=$((checks + 1))
+[ "$(find "$tmp" -name 'c.gguf*' | wc -l)" = 0 ] || fail "a file that was not finished is left"
 expect 0 "$LEAT" synth --list
 # bytes read per token, MB, as the design computes them from the shapes: within 1 %
 check_mb() {
