@@ -101,6 +101,6 @@ def golden(out, name, p, fn, valid, n_tokens, n_rows):
 			top = fn(p, ids)[0, -1].topk(2)
 			margin.append(float(top.values[0] - top.values[1]))
 			ids = torch.cat([ids, top.indices[None, :1]], dim=1)
-	logits.cpu().numpy().astype("<f4").tofile(os.path.join(out, "golden-%s.f32" % name))
+	logits.cpu().numpy().astype("<f4").tofile(os.path.join(out, "golden", "golden-%s.f32" % name))
 	return {"tokens": tokens[0].tolist(), "first_row": n_tokens - n_rows, "rows": n_rows, "vocab": logits.shape[-1],
 		"logit_std": float(np.std(logits.cpu().numpy())), "greedy": ids[0, n_tokens:].tolist(), "greedy_margin": margin}

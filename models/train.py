@@ -106,7 +106,7 @@ def check_equations(oracle, device):
 			y.backward(up.to(kind))
 			outs.append([y] + [x.grad for x in args])
 		for name, a, b in zip(("y", "dr", "dw", "dk", "dv", "da", "db"), *outs):
-			worst["kernel " + name] = float((a - b).norm() / a.norm())
+			worst["kernel " + name] = ((a - b).norm() / a.norm()).item()
 	for name, err in worst.items():
 		print("  check %-24s %.2e" % (name, err))
 		if not err < 1e-3:
@@ -232,7 +232,7 @@ def plans(args, device):
 def main():
 	args, start = options(), time.time()
 	device = "cuda" if torch.cuda.is_available() else "cpu"
-	os.makedirs(args.out, exist_ok=True)
+	os.makedirs(os.path.join(args.out, "golden"), exist_ok=True)
 	n_valid = 50 if args.tiny else 2000
 	with multiprocessing.Pool() as pool:
 		counts = sum(pool.imap(count_range, spans(0, min(args.stories, 20000), 500)), Counter())
@@ -267,7 +267,7 @@ def main():
 			"samples": [sample(q, fn, tok, device, seed, 8 if args.tiny else 200, 0.8) for seed in (1, 2, 3)]}
 		note(start, "%s done: %.4f nats per token, %.4f with the Q8_0 weights" % (name, raw, q8))
 	results["total_seconds"] = time.time() - start
-	for name, what in (("results.json", results), ("golden.json", golden)):
+	for name, what in (("results.json", results), ("golden/golden.json", golden)):
 		with open(os.path.join(args.out, name), "w") as f:
 			json.dump(what, f, indent=1)
 			f.write("\n")
