@@ -432,10 +432,10 @@ static void test_G60(void **state)
 	static const uint64_t dim[2] = {32, 3};
 	struct mk *m = qwen2();
 	mk_add_tensor(m, "mystery.weight", 8, 2, dim);
-	hostile_accept_model(m);
+	hostile_refuse_model(m, LEAT_E_UNSUPPORTED, "mystery.weight");
 	m = mk_create(MK_RWKV7);
 	mk_add_tensor(m, "mystery.weight", 1, 2, dim);
-	hostile_accept_model(m);
+	hostile_refuse_model(m, LEAT_E_UNSUPPORTED, "mystery.weight");
 }
 
 static void reshaped(enum mk_kind kind, int i, int d, int64_t by)
