@@ -130,7 +130,7 @@ struct leat_engine_params {
  * memory). The engine holds a reference on the model. */
 LEAT_API enum leat_status leat_engine_create(struct leat_model *m, const struct leat_engine_params *params,
 					     struct leat_engine **ret, struct leat_error *err);
-LEAT_API void leat_engine_unref(struct leat_engine *e);
+LEAT_API void leat_engine_unref(struct leat_engine *e); /* live requests keep it until they are gone */
 
 struct leat_engine_info {
 	uint32_t struct_size;

@@ -17,7 +17,7 @@ enum leat_status leat_engine_create(struct leat_model *m, const struct leat_engi
 
 void leat_engine_unref(struct leat_engine *e)
 {
-	leat_engine_close(e);
+	leat_engine_drop(e);
 }
 
 enum leat_status leat_engine_get_info(const struct leat_engine *e, struct leat_engine_info *info)

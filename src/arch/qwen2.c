@@ -1,7 +1,7 @@
 /* qwen2.c - Qwen2 and Qwen2.5: pre-norm, rotary grouped-query attention with biases on q, k and v, SwiGLU.
  *
  * Qwen Team 2024, arXiv:2407.10671 and arXiv:2412.15115; Ainslie et al. 2023 (GQA), arXiv:2305.13245. */
-#include <math.h>
+#include <string.h>
 
 #include "model/model.h"
 
@@ -72,6 +72,34 @@ static enum leat_status heads(struct leat_config *p, const struct leat_file *f, 
 	return LEAT_OK;
 }
 
+/* What a file may ask for and this architecture does not do would be ignored silently: refuse it by name. */
+static enum leat_status refuse(const struct leat_file *f, const struct leat_config *p, struct leat_error *err)
+{
+	char key[128];
+	struct leat_str type;
+	int64_t value, window;
+	if (leat_file_meta(f, leat_arch_key(f, "rope.scaling.type", key))) {
+		LEAT_TRY(leat_meta_string(f, key, &type, err));
+		if (type.n != 4 || memcmp(type.s, "none", 4))
+			return leat_fail(err, LEAT_E_UNSUPPORTED, "rope.scaling.type", LEAT_NO_OFFSET,
+					 "%s: %s is '%.*s', and only none is supported", f->path, key,
+					 (int)(type.n < 40 ? type.n : 40), type.s);
+	}
+	LEAT_TRY(
+		leat_meta_int_opt(f, leat_arch_key(f, "attention.sliding_window", key), 0, INT64_MAX, 0, &window, err));
+	if (window && window < p->n_ctx)
+		return leat_fail(err, LEAT_E_UNSUPPORTED, "attention.sliding_window", LEAT_NO_OFFSET,
+				 "%s: a sliding window of %lld tokens is not supported for this architecture", f->path,
+				 (long long)window);
+	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "attention.value_length", key), 1, 256, p->dim[LEAT_D_HEAD],
+				   &value, err));
+	if (value != p->dim[LEAT_D_HEAD])
+		return leat_fail(err, LEAT_E_FORMAT, "attention.value_length", LEAT_NO_OFFSET,
+				 "%s: attention.value_length is %lld, wanted the head size %d", f->path,
+				 (long long)value, p->dim[LEAT_D_HEAD]);
+	return LEAT_OK;
+}
+
 static enum leat_status config(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
 {
 	char key[128];
@@ -96,7 +124,7 @@ static enum leat_status config(struct leat_config *p, const struct leat_file *f,
 	p->rope.scale = 1.0f;
 	p->dim[LEAT_D_EMBD] = (int)embd;
 	p->dim[LEAT_D_FF] = (int)ff;
-	return LEAT_OK;
+	return refuse(f, p, err);
 }
 
 static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)

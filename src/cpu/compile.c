@@ -22,7 +22,8 @@ struct lower {
 	int cap;
 	struct prep prep[MAX_PREPS];
 	size_t slot_bytes; /* one prepared activation at this plan's largest */
-	int slots;
+	int slots;         /* used so far: the others are never touched */
+	int out_of_slots;
 };
 
 static int rows_of(const struct leat_plan *p, int rows)
@@ -207,7 +208,8 @@ static struct prep *take_slot(struct lower *l, int now)
 {
 	for (int i = 0; i < MAX_PREPS; i++)
 		if (l->prep[i].buf < 0 || l->prep[i].last_use < now)
-			return &l->prep[i];
+			return &l->prep[l->slots > i ? i : (l->slots = i + 1) - 1];
+	l->out_of_slots = 1;
 	return NULL;
 }
 
@@ -310,7 +312,9 @@ static int grow_rows(struct leat_cpu *cpu, const struct leat_plan *p)
 	for (int i = 0; i < p->n_ops; i++)
 		if (p->op[i].kind == LEAT_OP_product && (size_t)p->op[i].w->cols > most)
 			most = (size_t)p->op[i].w->cols;
-	for (int i = 0; i < cpu->n_threads && cpu->scratch[i].row_floats < most; i++) {
+	for (int i = 0; i < cpu->n_threads; i++) {
+		if (cpu->scratch[i].row_floats >= most)
+			continue;
 		float *row = leat_alloc_aligned(most * sizeof *row);
 		if (!row)
 			return 1;
@@ -339,11 +343,15 @@ enum leat_status leat_cpu_compile(void *dev, const struct leat_plan *plan, struc
 	}
 	if (bad) {
 		leat_cpu_release(dev, x);
+		if (l.out_of_slots)
+			return leat_fail(err, LEAT_E_INTERNAL, "plan", LEAT_NO_OFFSET,
+					 "more than %d prepared activations live at once", MAX_PREPS);
 		return leat_fail(err, LEAT_E_NOMEM, "plan", LEAT_NO_OFFSET,
 				 "out of memory for a plan of %d tokens (%zu bytes of scratch)", plan->key.tokens,
 				 plan->arena_floats * sizeof(float));
 	}
-	*ret_bytes = x->arena_bytes + x->prep_bytes + (size_t)x->n_ops * (sizeof *x->op + sizeof *x->ticket);
+	*ret_bytes = x->arena_bytes + l.slot_bytes * (size_t)l.slots +
+		     (size_t)x->n_ops * (sizeof *x->op + sizeof *x->ticket);
 	*ret = x;
 	return LEAT_OK;
 }

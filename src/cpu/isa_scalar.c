@@ -9,15 +9,15 @@
 #include "gen/quant_all.h"
 
 /* Columns that are dequantised at a time; a multiple of every block and of LEAT_X16_BLOCK. */
-enum { CHUNK = LEAT_X16_BLOCK };
+enum { CHUNK = 256 };
 
 typedef void dequant_fn(float *y, const void *blocks, size_t n);
 
 /* The values that xq stands for. */
-static void x16_values(float *x, const int16_t *q, float d, int n)
+static void x16_values(float *x, const int16_t *q, const float *d, int n)
 {
 	for (int i = 0; i < n; i++)
-		x[i] = (float)q[i] * d;
+		x[i] = (float)q[i] * d[i / LEAT_X16_BLOCK];
 }
 
 static float mv_one(const struct leat_mm *a, int t, const unsigned char *row, const struct leat_quant *f,
@@ -32,7 +32,7 @@ static float mv_one(const struct leat_mm *a, int t, const unsigned char *row, co
 			memcpy(x, a->x + (size_t)t * a->x_stride + k, (size_t)n * sizeof *x);
 		else
 			x16_values(x, a->xq + (size_t)t * a->xq_stride + k,
-				   a->xd[(size_t)t * (size_t)leat_x16_blocks(a->n_cols) + (size_t)(k / CHUNK)], n);
+				   a->xd + (size_t)t * (size_t)leat_x16_blocks(a->n_cols) + k / LEAT_X16_BLOCK, n);
 		leat_lanes_dot(lane, w, x, n);
 	}
 	return leat_lanes_sum(lane);

@@ -13,11 +13,11 @@
 
 /* ---- activations as 16-bit integers -------------------------------------------------------------------------
  * A product with a quantised weight reads activations as int16 with one f32 scale per block of LEAT_X16_BLOCK columns:
- * x[k] ~ q[k] * d[k / 256], |q| <= 32767, so that weight (<= 8 bit) times activation is exact in int32 and the only
+ * x[k] ~ q[k] * d[k / 32], |q| <= 32767, so that weight (<= 8 bit) times activation is exact in int32 and the only
  * error is the rounding of q, 2^-16 of the block's largest value. (NUMERICS.md section 2 asks for int8 pairs or better;
  * one 16-bit value is the same information and one instruction less.) n_cols is a multiple of 32; the last block may
  * be short. */
-enum { LEAT_X16_BLOCK = 256 };
+enum { LEAT_X16_BLOCK = 32 };
 static inline int leat_x16_blocks(int n_cols)
 {
 	return (n_cols + LEAT_X16_BLOCK - 1) / LEAT_X16_BLOCK;

@@ -162,6 +162,7 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 	struct leat_engine *e = calloc(1, sizeof *e);
 	if (!e)
 		return leat_fail(err, LEAT_E_NOMEM, "engine", LEAT_NO_OFFSET, "out of memory");
+	atomic_init(&e->refs, 1);
 	e->model = leat_model_ref(m);
 	e->backend = leat_backend_list[0];
 	e->n_threads = choose_threads(e, p->n_threads);
@@ -171,16 +172,22 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 	if (st == LEAT_OK)
 		st = open_state(e, p->n_ctx, err);
 	if (st != LEAT_OK) {
-		leat_engine_close(e);
+		leat_engine_drop(e);
 		return st;
 	}
 	*ret = e;
 	return LEAT_OK;
 }
 
-void leat_engine_close(struct leat_engine *e)
+struct leat_engine *leat_engine_hold(struct leat_engine *e)
 {
-	if (!e)
+	atomic_fetch_add(&e->refs, 1);
+	return e;
+}
+
+void leat_engine_drop(struct leat_engine *e)
+{
+	if (!e || atomic_fetch_sub(&e->refs, 1) != 1)
 		return;
 	leat_store_destroy(e->store);
 	leat_step_deinit(&e->step);

@@ -13,6 +13,7 @@
 #include "state/store.h"
 
 struct leat_engine {
+	atomic_int refs;          /* the creator's, and one for each live request */
 	struct leat_model *model; /* referenced */
 	const struct leat_backend *backend;
 	void *dev;
@@ -48,7 +49,8 @@ struct leat_feed {
 
 enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret,
 				  struct leat_error *err);
-void leat_engine_close(struct leat_engine *e); /* NULL allowed; every sequence and request must be gone */
+struct leat_engine *leat_engine_hold(struct leat_engine *e);
+void leat_engine_drop(struct leat_engine *e); /* closes with the last reference; NULL allowed */
 
 /* E_BUSY when as many sequences as n_seqs live. */
 enum leat_status leat_seq_open(struct leat_engine *e, struct leat_seq *ret, struct leat_error *err);

@@ -119,7 +119,7 @@ enum leat_status leat_request_open(struct leat_engine *e, const struct leat_requ
 	struct leat_request *r = calloc(1, sizeof *r);
 	if (!r)
 		return leat_fail(err, LEAT_E_NOMEM, "request", LEAT_NO_OFFSET, "out of memory");
-	r->engine = e;
+	r->engine = leat_engine_hold(e);
 	enum leat_status st = set_up(r, p, err);
 	if (st != LEAT_OK) {
 		leat_request_close(r);
@@ -140,6 +140,7 @@ void leat_request_close(struct leat_request *r)
 	free(r->prompt);
 	free(r->raw);
 	free(r->text);
+	leat_engine_drop(r->engine);
 	free(r);
 }
 

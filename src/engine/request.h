@@ -7,7 +7,7 @@
 #include "text/tokenizer.h"
 
 struct leat_request {
-	struct leat_engine *engine; /* referenced by api/ */
+	struct leat_engine *engine; /* holds a reference */
 	struct leat_seq seq;
 	int has_seq;
 	int32_t *prompt;

@@ -54,6 +54,12 @@ static enum leat_status admit(struct leat_engine *e, const struct leat_feed *f, 
 	    f->n_checkpoints > e->step.cap_checkpoints - e->step.n_checkpoints)
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "%d tokens do not fit a step of %d",
 				 f->n_tokens, e->n_batch);
+	for (int i = 0; i < f->n_checkpoints; i++)
+		if (f->checkpoint[i].row < 0 || f->checkpoint[i].row >= f->n_tokens || f->checkpoint[i].cell < 0 ||
+		    f->checkpoint[i].cell >= e->store->n_cells)
+			return leat_fail(err, LEAT_E_ARG, "checkpoint", LEAT_NO_OFFSET,
+					 "checkpoint %d: row %d, cell %d", i, f->checkpoint[i].row,
+					 f->checkpoint[i].cell);
 	for (int i = 0; i < f->n_tokens; i++)
 		if (f->tokens[i] < 0 || f->tokens[i] >= e->model->w.table->rows)
 			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "token id %d, wanted 0 to %d",
@@ -70,6 +76,10 @@ static enum leat_status fill(struct leat_engine *e, const struct leat_feed *feed
 	s->n_tokens = s->n_seqs = s->n_outputs = s->n_checkpoints = 0;
 	for (int i = 0; i < n_feeds; i++) {
 		const struct leat_seq *q = feeds[i].seq;
+		for (int j = 0; j < i; j++)
+			if (feeds[j].seq == q)
+				return leat_fail(err, LEAT_E_ARG, "seq", LEAT_NO_OFFSET,
+						 "a sequence stands twice in one step");
 		LEAT_TRY(admit(e, &feeds[i], s->n_tokens, err));
 		s->seq[i] = (struct leat_step_seq){
 			.first = s->n_tokens, .n = feeds[i].n_tokens, .slot = q->slot,

@@ -48,6 +48,7 @@ struct load {
 	const struct leat_file *f;
 	struct leat_error *err;
 	int layer; /* -1: top */
+	unsigned char *taken; /* [n_tensors] 1: the architecture knows it */
 	char name[96];
 };
 
@@ -170,6 +171,7 @@ static enum leat_status load_one(struct load *l, const struct leat_weight_decl *
 	const struct leat_tensor *t = leat_file_tensor(l->f, l->name);
 	if (!t)
 		return absent(l, d, where);
+	l->taken[t - l->f->tensor] = 1;
 	/* Converted RWKV-7 files carry a copy of another tensor here, of another shape: not looked at, not bound. */
 	if (d->flags & LEAT_W_NOT_FIRST && l->layer == 0)
 		return LEAT_OK;
@@ -195,16 +197,21 @@ static enum leat_status check_strays(struct load *l)
 	for (uint64_t i = 0; i < l->f->n_tensors; i++) {
 		const struct leat_str *n = &l->f->tensor[i].name;
 		uint64_t layer = 0, k = 4;
-		if (n->n < 6 || memcmp(n->s, "blk.", 4))
+		if (l->taken[i])
 			continue;
-		for (; k < n->n && n->s[k] >= '0' && n->s[k] <= '9'; k++)
+		leat_escape(l->name, sizeof l->name, n->s, (size_t)n->n);
+		for (; n->n > 5 && !memcmp(n->s, "blk.", 4) && k < n->n && n->s[k] >= '0' && n->s[k] <= '9'; k++)
 			layer = layer < 1000000 ? layer * 10 + (uint64_t)(n->s[k] - '0') : layer; /* never wraps */
-		if (k > 4 && k < n->n && n->s[k] == '.' && layer >= (uint64_t)l->w->cfg.n_layer) {
-			leat_escape(l->name, sizeof l->name, n->s, (size_t)n->n);
+		if (k > 4 && k < n->n && n->s[k] == '.' && layer >= (uint64_t)l->w->cfg.n_layer)
 			return leat_fail(l->err, LEAT_E_FORMAT, l->name, l->f->tensor[i].offset,
 					 "%s: tensor '%s' belongs to a block beyond block_count %d", l->f->path,
 					 l->name, l->w->cfg.n_layer);
-		}
+		enum leat_status st =
+			leat_fail(l->err, LEAT_E_UNSUPPORTED, l->name, l->f->tensor[i].offset,
+				  "%s: tensor '%s' is not one that %s knows: results would be wrong without it",
+				  l->f->path, l->name, l->w->arch->name);
+		leat_err_code(l->err, "unsupported_model");
+		return st;
 	}
 	return LEAT_OK;
 }
@@ -245,6 +252,9 @@ enum leat_status leat_weights_load(struct leat_weights *w, struct leat_file *f, 
 	if (!w->top || !w->layers || !w->all)
 		return leat_fail(err, LEAT_E_NOMEM, "model", LEAT_NO_OFFSET, "%s: out of memory", f->path);
 	struct load l = { .w = w, .f = f, .err = err, .layer = -1 };
+	l.taken = leat_arena_take_array(&w->arena, (size_t)f->n_tensors + 1, 1);
+	if (!l.taken)
+		return leat_fail(err, LEAT_E_NOMEM, "model", LEAT_NO_OFFSET, "%s: out of memory", f->path);
 	LEAT_TRY(load_all(&l));
 	if (w->cfg.rope.n_rot) {
 		int n = w->cfg.rope.n_rot / 2;

@@ -37,6 +37,7 @@ struct leat_plan_entry *leat_plan_cache_find(struct leat_plan_cache *c, const st
 	return NULL;
 }
 
+/* Drops what was used longest ago until `bytes` more fit. */
 static void make_room(struct leat_plan_cache *c, size_t bytes)
 {
 	while (c->n && (c->n == LEAT_PLAN_CACHE_CAP || c->bytes + bytes > c->limit_bytes)) {
@@ -52,12 +53,13 @@ enum leat_status leat_plan_cache_put(struct leat_plan_cache *c, struct leat_plan
 				     struct leat_error *err)
 {
 	struct leat_plan_entry e = { .plan = plan };
-	make_room(c, plan->arena_floats * sizeof(float));
+	make_room(c, plan->arena_floats * sizeof(float)); /* at least; what else it takes shows after compile */
 	enum leat_status st = c->backend->compile(c->dev, plan, &e.exec, &e.bytes, err);
 	if (st != LEAT_OK) {
 		leat_plan_destroy(plan);
 		return st;
 	}
+	make_room(c, e.bytes);
 	e.used = ++c->clock;
 	c->bytes += e.bytes;
 	c->entry[c->n] = e;

@@ -1,5 +1,6 @@
-/* test_demo.c - the demo models against what their trainer computed from the same dequantised weights in PyTorch: logits of the
- * last rows of a text within the bound for quantised files, greedy ids by the rule of NUMERICS.md section 2. */
+/* test_demo.c - the demo models against what their trainer computed from the same dequantised weights in PyTorch:
+ * logits of the last rows of a text within the bound for quantised files, greedy ids by the rule of NUMERICS.md
+ * section 2. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

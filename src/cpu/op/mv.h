@@ -67,8 +67,28 @@ LEAT_INLINE void mv_float_tile(const struct leat_mm *a, int format, struct mv_ti
 	mv_store(a, sum, at, n_r, n_t);
 }
 
-/* Up to 8 weight blocks under one activation scale. A lane adds at most 4 products of |w| <= 128 and |x| <= 32767,
- * which is below 2^24: exact until the weight's scale comes in. */
+/* One block of weights and one of activations, each with its scale. A lane adds at most 4 products of |w| <= 128 and
+ * |x| <= 32767, which is below 2^24: exact until the scales come in. */
+LEAT_INLINE void mv_q8_block(vf sum[MV_ROWS][MV_TOKENS], const struct leat_mm *a, const unsigned char *w, size_t w_step,
+			     const int16_t *x, const float *xd, size_t n_xd, int n_r, int n_t)
+{
+	vf xs[MV_TOKENS];
+
+	LEAT_UNROLL
+	for (int j = 0; j < n_t; j++)
+		xs[j] = vf_set1(xd[(size_t)j * n_xd]);
+	LEAT_UNROLL
+	for (int i = 0; i < n_r; i++) {
+		const unsigned char *b = w + (size_t)i * w_step;
+		struct v16 wv = v16_from_i8(b + 2);
+		vf d = vf_set1_f16(b);
+		LEAT_UNROLL
+		for (int j = 0; j < n_t; j++)
+			sum[i][j] = vf_fma(v16_dot(wv, v16_load(x + (size_t)j * a->xq_stride)), vf_mul(d, xs[j]),
+					   sum[i][j]);
+	}
+}
+
 LEAT_INLINE void mv_q8_tile(const struct leat_mm *a, struct mv_tile at, int n_r, int n_t)
 {
 	enum { BLOCK = 34 };
@@ -81,34 +101,10 @@ LEAT_INLINE void mv_q8_tile(const struct leat_mm *a, struct mv_tile at, int n_r,
 	LEAT_UNROLL
 	for (int i = 0; i < n_r; i++)
 		LEAT_UNROLL
-	for (int j = 0; j < n_t; j++)
-		sum[i][j] = vf_zero();
-	for (int left = a->n_cols; left > 0; left -= LEAT_X16_BLOCK, xd++) {
-		int n = left < LEAT_X16_BLOCK ? left : LEAT_X16_BLOCK;
-		vf part[MV_ROWS][MV_TOKENS];
-		LEAT_UNROLL
-		for (int i = 0; i < n_r; i++)
-			LEAT_UNROLL
 		for (int j = 0; j < n_t; j++)
-			part[i][j] = vf_zero();
-		for (int k = 0; k < n; k += 32, x += 32, w += BLOCK) {
-			LEAT_UNROLL
-			for (int i = 0; i < n_r; i++) {
-				const unsigned char *b = w + (size_t)i * w_step;
-				struct v16 wv = v16_from_i8(b + 2);
-				vf d = vf_set1_f16(b);
-				LEAT_UNROLL
-				for (int j = 0; j < n_t; j++)
-					part[i][j] = vf_fma(v16_dot(wv, v16_load(x + (size_t)j * a->xq_stride)), d,
-							    part[i][j]);
-			}
-		}
-		LEAT_UNROLL
-		for (int i = 0; i < n_r; i++)
-			LEAT_UNROLL
-		for (int j = 0; j < n_t; j++)
-			sum[i][j] = vf_fma(part[i][j], vf_set1(xd[(size_t)j * n_xd]), sum[i][j]);
-	}
+			sum[i][j] = vf_zero();
+	for (int k = 0; k < a->n_cols; k += LEAT_X16_BLOCK, x += LEAT_X16_BLOCK, xd++, w += BLOCK)
+		mv_q8_block(sum, a, w, w_step, x, xd, n_xd, n_r, n_t);
 	mv_store(a, sum, at, n_r, n_t);
 }
 

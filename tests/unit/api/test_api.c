@@ -249,6 +249,30 @@ static void test_engine_keeps_its_model(void **state)
 	leat_engine_unref(e);
 }
 
+/* A request pins its engine, and that its model: any order of letting go is fine. */
+static void test_request_keeps_its_engine(void **state)
+{
+	static const int32_t prompt[] = { 400, 401, 402 };
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_model *m = NULL;
+	struct leat_engine *e = NULL;
+	struct leat_request *r = NULL;
+	struct leat_request_params p;
+	struct leat_token t = LEAT_TOKEN_INIT;
+	(void)state;
+	need_model();
+	assert_int_equal(leat_model_open(source_path("models/demo-rwkv7.gguf"), NULL, &m, &err), LEAT_OK);
+	assert_int_equal(leat_engine_create(m, NULL, &e, &err), LEAT_OK);
+	leat_request_params_init(m, &p);
+	p.tokens = prompt;
+	p.n_tokens = 3;
+	assert_int_equal(leat_request_submit(e, &p, &r, &err), LEAT_OK);
+	leat_model_unref(m);
+	leat_engine_unref(e);
+	assert_int_equal(leat_request_next(r, &t, &err), LEAT_OK);
+	leat_request_unref(r);
+}
+
 static void test_vocabulary_only(void **state)
 {
 	struct leat_error err = LEAT_ERROR_INIT;
@@ -296,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_seed_is_reported_and_replays),
 		cmocka_unit_test(test_text_round_trip),
 		cmocka_unit_test(test_engine_keeps_its_model),
+		cmocka_unit_test(test_request_keeps_its_engine),
 		cmocka_unit_test(test_vocabulary_only),
 		cmocka_unit_test(test_progress_can_cancel),
 	};

@@ -187,6 +187,10 @@ static void test_refused_step_changes_nothing(void **state)
 		struct leat_feed wrong = { .seq = &s, .tokens = bad, .n_tokens = 2, .want = LEAT_WANT_LAST };
 		must(leat_engine_step(e, &f, 1, &err), &err);
 		assert_int_equal(leat_engine_step(e, &wrong, 1, &err), LEAT_E_ARG);
+		struct leat_feed twice[2] = { f, f };
+		e->n_seqs = 2; /* as an engine for several would have it */
+		assert_int_equal(leat_engine_step(e, twice, 2, &err), LEAT_E_ARG);
+		e->n_seqs = 1;
 		wrong.n_tokens = 100000;
 		assert_int_equal(leat_engine_step(e, &wrong, 1, &err), LEAT_E_ARG);
 		f.tokens += 10;
