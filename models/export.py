@@ -9,11 +9,14 @@ import bpe
 import gguf
 
 TEXTS = [
-	"", " ", "Once upon a time, there was a little fox named Rusty.", "\"Thank you,\" said Mia. \"I will never forget this.\"",
-	"Hello, world! 1234567890", "tabs\tand  double   spaces ", "line one\nline two\n\n  line three\r\nend", "don't I'll we've THEY'RE it's",
-	"UPPER lower MiXeD CamelCase snake_case kebab-case", "caf\u00e9 na\u00efve \u00fcber stra\u00dfe", "\u65e5\u672c\u8a9e \u4e2d\u6587 \ud55c\uad6d\uc5b4",
-	"emoji \U0001f98a\U0001f332 end", "x = a[i] + 3.14 * (b - c); // code", "...!!!???---", "<|endoftext|> written as text",
-	"\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440!", "a\u00a0b\u2003c", "The hedgehog's basket of berries was heavier than 27 stones.",
+	"", " ", "Once upon a time, there was a little fox named Rusty.",
+	"\"Thank you,\" said Mia. \"I will never forget this.\"", "Hello, world! 1234567890",
+	"tabs\tand  double   spaces ", "line one\nline two\n\n  line three\r\nend", "don't I'll we've THEY'RE it's",
+	"UPPER lower MiXeD CamelCase snake_case kebab-case", "caf\u00e9 na\u00efve \u00fcber stra\u00dfe",
+	"\u65e5\u672c\u8a9e \u4e2d\u6587 \ud55c\uad6d\uc5b4", "emoji \U0001f98a\U0001f332 end",
+	"x = a[i] + 3.14 * (b - c); // code", "...!!!???---", "<|endoftext|> written as text",
+	"\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440!", "a\u00a0b\u2003c",
+	"The hedgehog's basket of berries was heavier than 27 stones.",
 ]
 
 
@@ -48,18 +51,22 @@ def meta_of(arch, p, tok, layers, heads, kv_heads, theta, context):
 			u32("wkv.head_size", 64), u32("attention.head_count", 0),
 			u32("feed_forward_length", p["blk.0.channel_mix_key.weight"].shape[0]),
 			u32("attention.decay_lora_rank", rank("w")), u32("attention.iclr_lora_rank", rank("a")),
-			u32("attention.value_residual_mix_lora_rank", rank("v")), u32("attention.gate_lora_rank", rank("g"))]
+			u32("attention.value_residual_mix_lora_rank", rank("v")),
+			u32("attention.gate_lora_rank", rank("g"))]
 	else:
-		meta += [u32("context_length", context), u32("feed_forward_length", p["blk.0.ffn_gate.weight"].shape[0]),
+		meta += [u32("context_length", context),
+			u32("feed_forward_length", p["blk.0.ffn_gate.weight"].shape[0]),
 			u32("attention.head_count", heads), u32("attention.head_count_kv", kv_heads),
-			(arch + ".attention.layer_norm_rms_epsilon", gguf.FLOAT, 1e-6), (arch + ".rope.freq_base", gguf.FLOAT, theta),
+			(arch + ".attention.layer_norm_rms_epsilon", gguf.FLOAT, 1e-6),
+			(arch + ".rope.freq_base", gguf.FLOAT, theta),
 			u32("rope.dimension_count", dim // heads), u32("attention.key_length", dim // heads),
 			u32("attention.value_length", dim // heads)]
-	meta += [u32("vocab_size", vocab), ("tokenizer.ggml.model", gguf.STR, "gpt2"), ("tokenizer.ggml.pre", gguf.STR, "qwen2"),
-		("tokenizer.ggml.tokens", gguf.ARR, (gguf.STR, tok.tokens)),
+	meta += [u32("vocab_size", vocab), ("tokenizer.ggml.model", gguf.STR, "gpt2"),
+		("tokenizer.ggml.pre", gguf.STR, "qwen2"), ("tokenizer.ggml.tokens", gguf.ARR, (gguf.STR, tok.tokens)),
 		("tokenizer.ggml.token_type", gguf.ARR, (5, tok.types)),
 		("tokenizer.ggml.merges", gguf.ARR, (gguf.STR, [a + " " + b for a, b in tok.merges])),
-		("tokenizer.ggml.eos_token_id", gguf.U32, bpe.END_ID), ("tokenizer.ggml.bos_token_id", gguf.U32, bpe.END_ID),
+		("tokenizer.ggml.eos_token_id", gguf.U32, bpe.END_ID),
+		("tokenizer.ggml.bos_token_id", gguf.U32, bpe.END_ID),
 		("tokenizer.ggml.add_bos_token", gguf.BOOL, False)]
 	return meta
 
@@ -103,4 +110,5 @@ def golden(out, name, p, fn, valid, n_tokens, n_rows):
 			ids = torch.cat([ids, top.indices[None, :1]], dim=1)
 	logits.cpu().numpy().astype("<f4").tofile(os.path.join(out, "golden", "golden-%s.f32" % name))
 	return {"tokens": tokens[0].tolist(), "first_row": n_tokens - n_rows, "rows": n_rows, "vocab": logits.shape[-1],
-		"logit_std": float(np.std(logits.cpu().numpy())), "greedy": ids[0, n_tokens:].tolist(), "greedy_margin": margin}
+		"logit_std": float(np.std(logits.cpu().numpy())), "greedy": ids[0, n_tokens:].tolist(),
+		"greedy_margin": margin}

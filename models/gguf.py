@@ -118,4 +118,5 @@ class Reader:
 			return dequantise_q8_0(np.frombuffer(self.data, BLOCK, n // 32, at), shape)
 		if kind not in (F32, F16):
 			raise ValueError("tensor type %d is not read here" % kind)
-		return np.frombuffer(self.data, np.float16 if kind == F16 else np.float32, n, at).astype(np.float32).reshape(shape)
+		x = np.frombuffer(self.data, np.float16 if kind == F16 else np.float32, n, at)
+		return x.astype(np.float32).reshape(shape)

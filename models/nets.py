@@ -80,16 +80,19 @@ def rwkv7_init(dim, ffn, n_layers, vocab, ranks):
 		pre = "blk.%d." % layer
 		up, down = layer / max(1, n_layers - 1), 1 - layer / n_layers
 		t = pre + "time_mix_"
-		p[t + "lerp_fused.weight"] = torch.stack([1 - ramp ** (e * down) for e in (0.2, 0.9, 0.7, 0.7, 0.9, 0.2)])
+		p[t + "lerp_fused.weight"] = torch.stack(
+			[1 - ramp ** (e * down) for e in (0.2, 0.9, 0.7, 0.7, 0.9, 0.2)])
 		p[t + "w0.weight"] = -6.5 + 5 * (torch.arange(dim) / (dim - 1)) ** (0.85 + up ** 0.5)
 		p[t + "a0.weight"], p[t + "v0.weight"] = torch.zeros(dim), torch.ones(dim)
 		for name in "wavg":
 			if name == "v" and layer == 0:
 				continue
-			p[t + name + "1.weight"] = torch.zeros(ranks[name], dim) if name != "g" else uni(ranks[name], dim, 0.5)
+			first = torch.zeros(ranks[name], dim) if name != "g" else uni(ranks[name], dim, 0.5)
+			p[t + name + "1.weight"] = first
 			p[t + name + "2.weight"] = ortho(dim, ranks[name])
 		if layer == 0:   # unused by the equations, present in files
-			p[t + "v1.weight"], p[t + "v2.weight"] = torch.zeros(ranks["v"], dim), torch.zeros(dim, ranks["v"])
+			p[t + "v1.weight"] = torch.zeros(ranks["v"], dim)
+			p[t + "v2.weight"] = torch.zeros(dim, ranks["v"])
 		p[t + "k_k.weight"], p[t + "k_a.weight"] = torch.full((dim,), 0.85), torch.ones(dim)
 		p[t + "r_k.weight"] = torch.zeros(dim)
 		p[t + "receptance.weight"], p[t + "value.weight"] = uni(dim, dim, 0.5), uni(dim, dim, 0.5)
@@ -97,7 +100,8 @@ def rwkv7_init(dim, ffn, n_layers, vocab, ranks):
 		p[t + "ln.weight"] = torch.full((dim,), ((1 + layer) / n_layers) ** 0.7)
 		p[t + "ln.bias"] = torch.zeros(dim)
 		p[pre + "channel_mix_lerp_k.weight"] = 1 - ramp ** (down ** 4)
-		p[pre + "channel_mix_key.weight"], p[pre + "channel_mix_value.weight"] = uni(ffn, dim, 0.5), torch.zeros(dim, ffn)
+		p[pre + "channel_mix_key.weight"] = uni(ffn, dim, 0.5)
+		p[pre + "channel_mix_value.weight"] = torch.zeros(dim, ffn)
 		norms += [pre + "attn_norm", pre + "attn_norm_2"]
 	for name in norms:
 		p[name + ".weight"], p[name + ".bias"] = torch.ones(dim), torch.zeros(dim)

@@ -2,7 +2,7 @@
 """Makes the demo models from nothing: corpus, tokenizer, both trainings, export, evaluation, golden data.
 
 usage: train.py [--out FOLDER] [--oracle FOLDER]     one CUDA GPU, PyTorch and Triton
-       train.py --tiny                               a smoke run of every step, seconds on a CPU
+       train.py --tiny [--out FOLDER]                a smoke run on a CPU; its models are no good
 """
 
 import argparse
@@ -10,6 +10,7 @@ import json
 import math
 import multiprocessing
 import os
+import tempfile
 import time
 from array import array
 from collections import Counter
@@ -28,6 +29,8 @@ VOCAB, DIM, FFN, LAYERS = 2048, 256, 768, 5
 RANKS = {"w": 32, "a": 32, "v": 32, "g": 32}
 HEADS, KV_HEADS, THETA = 4, 2, 10000.0
 PROMPT = "Once upon a time"
+# Enough stories for a tokenizer of VOCAB tokens.
+TINY_STORIES, TINY_VALID, TINY_STEPS = 100, 4, 2
 TOKENIZER = None
 
 
@@ -71,7 +74,8 @@ def encode_all(pool, first, count, device):
 		starts.append(st + at)
 		at += len(ids)
 		n_bytes += nb
-	return (torch.from_numpy(np.concatenate(parts)).to(device), torch.from_numpy(np.concatenate(starts)).to(device), n_bytes)
+	ids, starts = (torch.from_numpy(np.concatenate(x)).to(device) for x in (parts, starts))
+	return ids, starts, n_bytes
 
 
 def check_equations(oracle, device):
@@ -138,7 +142,8 @@ def train(name, p, fn, data, starts, cfg, start):
 	for step in range(cfg["steps"]):
 		for group in opt.param_groups:
 			group["lr"] = rate(step, cfg["steps"], cfg["lr"], cfg["warm"])
-		rows = rows_at(data, starts[torch.randint(len(starts), (cfg["batch"],), generator=gen)].to(device), cfg["context"] + 1)
+		at = starts[torch.randint(len(starts), (cfg["batch"],), generator=gen)]
+		rows = rows_at(data, at.to(device), cfg["context"] + 1)
 		with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
 			logits = fn(p, rows[:, :-1])
 		loss = F.cross_entropy(logits.float().flatten(0, 1), rows[:, 1:].flatten())
@@ -160,7 +165,8 @@ def valid_loss(p, fn, data, length, batch):
 	with torch.no_grad():
 		for i in range(0, n, batch):
 			rows = rows_at(data, at[i:i + batch], length + 1)
-			total += F.cross_entropy(fn(p, rows[:, :-1]).flatten(0, 1), rows[:, 1:].flatten(), reduction="sum").item()
+			logits = fn(p, rows[:, :-1]).flatten(0, 1)
+			total += F.cross_entropy(logits, rows[:, 1:].flatten(), reduction="sum").item()
 	return total / (n * length)
 
 
@@ -203,14 +209,23 @@ def sample(p, fn, tok, device, seed, n_tokens, temperature):
 
 def options():
 	ap = argparse.ArgumentParser(description="train the demo models")
-	ap.add_argument("--out", default=os.path.dirname(os.path.abspath(__file__)))
+	ap.add_argument("--out",
+		help="folder for the files (default: this script's; with --tiny a new temporary one)")
 	ap.add_argument("--oracle", default="", help="folder with rwkv7-4h and rwkv-7v0-834K, to check the equations")
 	ap.add_argument("--stories", type=int, default=400000)
 	ap.add_argument("--steps", type=int, default=3000)
-	ap.add_argument("--tiny", action="store_true")
+	ap.add_argument("--tiny", action="store_true",
+		help="smoke run: %d stories, %d steps of a few rows, full model size" % (TINY_STORIES, TINY_STEPS))
 	args = ap.parse_args()
 	if args.tiny:
-		args.stories, args.steps = 300, 3
+		args.stories, args.steps = TINY_STORIES, TINY_STEPS
+		# Products this small gain nothing from more threads, and where a container may use only a few of the
+		# processors it sees, more threads wait for each other.
+		torch.set_num_threads(min(2, torch.get_num_threads()))
+	if not args.out:
+		# A smoke run must not replace the real models.
+		here = os.path.dirname(os.path.abspath(__file__))
+		args.out = tempfile.mkdtemp(prefix="leat-tiny-") if args.tiny else here
 	return args
 
 
@@ -222,7 +237,8 @@ def plans(args, device):
 	rw = lambda p, t: nets.rwkv7(p, t, LAYERS, scan)
 	qw = lambda p, t: nets.qwen2(p, t, LAYERS, HEADS, KV_HEADS, THETA)
 	return [
-		("rwkv7", nets.rwkv7_init(DIM, FFN, LAYERS, VOCAB, RANKS), rw, lambda p, t: nets.rwkv7(p, t, LAYERS, wkv.wkv_scan),
+		("rwkv7", nets.rwkv7_init(DIM, FFN, LAYERS, VOCAB, RANKS), rw,
+			lambda p, t: nets.rwkv7(p, t, LAYERS, wkv.wkv_scan),
 			dict(base, lr=2e-3, batch=2 if tiny else 64, context=32 if tiny else 512)),
 		("qwen2", nets.qwen2_init(DIM, FFN, LAYERS, VOCAB, HEADS, KV_HEADS), qw, qw,
 			dict(base, lr=2e-3, batch=2 if tiny else 32, context=32 if tiny else 1024)),
@@ -233,7 +249,7 @@ def main():
 	args, start = options(), time.time()
 	device = "cuda" if torch.cuda.is_available() else "cpu"
 	os.makedirs(os.path.join(args.out, "golden"), exist_ok=True)
-	n_valid = 50 if args.tiny else 2000
+	n_valid = TINY_VALID if args.tiny else 2000
 	with multiprocessing.Pool() as pool:
 		counts = sum(pool.imap(count_range, spans(0, min(args.stories, 20000), 500)), Counter())
 	tok = bpe.train(counts, VOCAB)
@@ -248,8 +264,9 @@ def main():
 	bi, tri = ngrams(data, valid)
 	note(start, "bigram %.4f trigram %.4f nats per token" % (bi, tri))
 	results = {"device": torch.cuda.get_device_name() if device == "cuda" else "cpu", "stories": args.stories,
-		"corpus_bytes": n_bytes, "corpus_tokens": len(data), "valid_stories": n_valid, "valid_tokens": len(valid),
-		"bytes_per_token": bytes_per_token, "bigram": bi, "trigram": tri, "checks": checks, "models": {}}
+		"corpus_bytes": n_bytes, "corpus_tokens": len(data), "valid_stories": n_valid,
+		"valid_tokens": len(valid), "bytes_per_token": bytes_per_token, "bigram": bi, "trigram": tri,
+		"checks": checks, "models": {}}
 	golden = export.tokenizer_vectors(tok)
 	for name, init, fn, exact, cfg in plans(args, device):
 		torch.manual_seed(3)
@@ -259,12 +276,14 @@ def main():
 		export.write_model(path, name, p, tok, LAYERS, HEADS, KV_HEADS, THETA, cfg["context"])
 		q = export.read_model(path, device)
 		q8 = valid_loss(q, fn, valid, cfg["context"], 8)
-		golden[name] = export.golden(args.out, name, q, exact, valid, 8 if args.tiny else 64, 4 if args.tiny else 24)
-		results["models"][name] = {"parameters": sum(v.numel() for v in p.values()), "file_bytes": os.path.getsize(path),
-			"steps": cfg["steps"], "batch": cfg["batch"], "context": cfg["context"],
-			"tokens_trained": cfg["steps"] * cfg["batch"] * cfg["context"], "train_seconds": seconds, "loss_f32": raw,
-			"loss_q8_0": q8, "loss_q8_0_per_byte": q8 / bytes_per_token,
-			"samples": [sample(q, fn, tok, device, seed, 8 if args.tiny else 200, 0.8) for seed in (1, 2, 3)]}
+		n_tokens, n_rows, n_sample = (8, 4, 8) if args.tiny else (64, 24, 200)
+		golden[name] = export.golden(args.out, name, q, exact, valid, n_tokens, n_rows)
+		results["models"][name] = {"parameters": sum(v.numel() for v in p.values()),
+			"file_bytes": os.path.getsize(path), "steps": cfg["steps"], "batch": cfg["batch"],
+			"context": cfg["context"], "tokens_trained": cfg["steps"] * cfg["batch"] * cfg["context"],
+			"train_seconds": seconds, "loss_f32": raw, "loss_q8_0": q8,
+			"loss_q8_0_per_byte": q8 / bytes_per_token,
+			"samples": [sample(q, fn, tok, device, seed, n_sample, 0.8) for seed in (1, 2, 3)]}
 		note(start, "%s done: %.4f nats per token, %.4f with the Q8_0 weights" % (name, raw, q8))
 	results["total_seconds"] = time.time() - start
 	for name, what in (("results.json", results), ("golden/golden.json", golden)):
@@ -272,6 +291,7 @@ def main():
 			json.dump(what, f, indent=1)
 			f.write("\n")
 	report(results)
+	print("files in " + args.out)
 
 
 def report(r):
@@ -282,8 +302,8 @@ def report(r):
 	for name in ("bigram", "trigram"):
 		print("%-8s %10s %10s %9.4f %9.4f" % (name, "-", "-", r[name], r[name] / r["bytes_per_token"]))
 	for name, m in r["models"].items():
-		print("%-8s %10d %10d %9.4f %9.4f  trained %.0f s" % (name, m["parameters"], m["file_bytes"], m["loss_q8_0"],
-			m["loss_q8_0_per_byte"], m["train_seconds"]))
+		print("%-8s %10d %10d %9.4f %9.4f  trained %.0f s" % (name, m["parameters"], m["file_bytes"],
+			m["loss_q8_0"], m["loss_q8_0_per_byte"], m["train_seconds"]))
 	print("total %.0f s" % r["total_seconds"])
 
 
