@@ -142,7 +142,7 @@ static void check_model(struct doctor *d, const char *path, const struct leat_sy
 {
 	struct leat_model *m = NULL;
 	struct leat_model_info i;
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	char text[512], label[96], a[32], b[32];
 	uint64_t least;
 

@@ -260,6 +260,7 @@ static int run(struct cli *c)
 
 	memset(&x, 0, sizeof(x));
 	x.c = c;
+	x.why.struct_size = sizeof(x.why);
 	x.path = cli_model_path(c, 0, &rc);
 	if (!x.path)
 		return rc;

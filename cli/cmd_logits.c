@@ -23,6 +23,7 @@ struct logits {
 	int to_stdout, out_open, comparing;
 	struct leat_outfile out;
 	struct compare compare;
+	size_t n_nonfinite, first_nonfinite; /* rows that leave with a NaN or an infinity */
 	int32_t *top;              /* ids of the best, top_k of them */
 	int top_k, rc;
 };
@@ -35,7 +36,7 @@ static int get_tokens(struct logits *x)
 	const struct cli_value *v = c->value;
 	char *text = NULL;
 	size_t n = 0;
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	int rc = 0;
 
 	if ((v[OPT_TOKENS].s != NULL) + (v[OPT_PROMPT].s != NULL) + (v[OPT_FILE].s != NULL) + (c->n_args > 0) > 1)
@@ -65,7 +66,7 @@ static int get_tokens(struct logits *x)
 
 static int write_out(struct logits *x, const void *data, size_t n)
 {
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 
 	if (x->to_stdout) {
 		cli_out(data, n);
@@ -113,7 +114,7 @@ static int open_out(struct logits *x)
 {
 	const char *path = x->c->value[OPT_OUT].s;
 	size_t n = path ? strlen(path) : 0;
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 
 	if (!path && (x->top_k || x->comparing))
 		return 0;
@@ -138,17 +139,17 @@ static int open_out(struct logits *x)
 
 /* ---- the best of a row ---- */
 
-/* The k largest in falling order, lowest id first among equals. */
+/* The k largest in falling order, lowest id first among equals, what is not a number last. */
 static void rank(struct logits *x, const float *row)
 {
 	int i, k, n = 0;
 
 	for (i = 0; i < x->info.n_vocab; i++) {
-		if (n == x->top_k && !(row[i] > row[x->top[n - 1]]))
+		if (n == x->top_k && !compare_ranks_before(row[i], row[x->top[n - 1]]))
 			continue;
 		if (n < x->top_k)
 			n++;
-		for (k = n - 1; k > 0 && row[i] > row[x->top[k - 1]]; k--)
+		for (k = n - 1; k > 0 && compare_ranks_before(row[i], row[x->top[k - 1]]); k--)
 			x->top[k] = x->top[k - 1];
 		x->top[k] = i;
 	}
@@ -164,7 +165,7 @@ static void write_top(struct logits *x, size_t index, const float *row)
 	rank(x, row);
 	max = (double)row[x->top[0]];
 	for (i = 0; i < x->info.n_vocab; i++)
-		sum += exp((double)row[i] - max);
+		sum += isnan(row[i]) ? 0 : exp((double)row[i] - max);
 	if (json)
 		cli_printf("{\"schema\":\"leat.logits/1\",\"index\":%zu,\"token\":%d,\"top\":[", index,
 			   (int)x->ids[index]);
@@ -188,6 +189,16 @@ static void write_top(struct logits *x, size_t index, const float *row)
 		cli_puts("]}\n");
 }
 
+static void count_nonfinite(struct logits *x, size_t index, const float *row)
+{
+	int i = 0;
+
+	while (i < x->info.n_rows && isfinite(row[i]))
+		i++;
+	if (i < x->info.n_rows && !x->n_nonfinite++)
+		x->first_nonfinite = index;
+}
+
 static int on_row(void *user, size_t index, const float *row, int32_t n_rows)
 {
 	struct logits *x = user;
@@ -197,6 +208,7 @@ static int on_row(void *user, size_t index, const float *row, int32_t n_rows)
 		return 1;
 	if (last && index + 1 != x->n_ids)
 		return 0;
+	count_nonfinite(x, index, row);
 	if (x->form == ROWS_JSONL)
 		x->rc = write_jsonl(x, index, row);
 	else if (x->form != ROWS_NONE)
@@ -306,9 +318,31 @@ static int open_engine(struct logits *x)
 	return cli_create_engine(x->c, x->model, &p, &x->engine);
 }
 
+/* All rows are there. A file that stands under its name afterwards says that everything was written, so standard output
+ * comes first. */
+static int finish(struct logits *x)
+{
+	struct leat_error e = LEAT_ERROR_INIT;
+	int rc = x->comparing ? verdict(x) : 0;
+
+	cli_flush();
+	if (cli_out_failed())
+		return cli_out_failed();
+	if (x->out_open) {
+		x->out_open = 0;
+		if (leat_outfile_commit(&x->out, 1, &e))
+			return cli_fail(x->c, &e, 0);
+	}
+	if (!x->n_nonfinite)
+		return rc;
+	return cli_error(x->c, LEAT_E_NONFINITE,
+			 "%zu of %zu rows hold a NaN or an infinity; the first is row %zu, token %d", x->n_nonfinite,
+			 x->n_rows, x->first_nonfinite, (int)x->ids[x->first_nonfinite]);
+}
+
 static int compute(struct logits *x)
 {
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	enum leat_status s;
 
 	s = leat_engine_logits(x->engine, x->ids, x->n_ids, (int32_t)x->c->value[OPT_CHUNK].i, on_row, x, &e);
@@ -318,12 +352,7 @@ static int compute(struct logits *x)
 		return cli_out_failed();
 	if (s)
 		return cli_fail(x->c, &e, 0);
-	if (x->out_open) {
-		x->out_open = 0;
-		if (leat_outfile_commit(&x->out, 1, &e))
-			return cli_fail(x->c, &e, 0);
-	}
-	return x->comparing ? verdict(x) : 0;
+	return finish(x);
 }
 
 static int prepare(struct logits *x)

@@ -61,7 +61,7 @@ static void write_json(const struct leat_model *m, const int32_t *ids, size_t n)
 
 static int encode(struct cli *c, const struct leat_model *m, const char *text, size_t n)
 {
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	int32_t *ids = NULL;
 	size_t n_ids = 0;
 
@@ -93,7 +93,7 @@ static int decode(struct cli *c, const struct leat_model *m, const char *text, s
 			rc = cli_error(c, LEAT_E_ARG, "token id %d is not in the vocabulary", (int)ids[i]);
 	}
 	if (c->json && !rc) {
-		struct leat_error e = { 0 };
+		struct leat_error e = LEAT_ERROR_INIT;
 		char *joined = NULL;
 		size_t n_joined;
 		unsigned flags = c->value[OPT_NO_SPECIAL].i ? 0 : LEAT_TEXT_SPECIAL;

@@ -102,13 +102,18 @@ int compare_open(struct compare *x, const struct cli *c, const char *path, uint6
 	return x->gaps && x->row ? 0 : cli_error(c, LEAT_E_NOMEM, "out of memory");
 }
 
+int compare_ranks_before(float a, float b)
+{
+	return a > b || (isnan(b) && !isnan(a));
+}
+
 /* Lowest id among the largest. */
 static uint64_t best(const float *v, uint64_t n)
 {
 	uint64_t i, b = 0;
 
 	for (i = 1; i < n; i++) {
-		if (v[i] > v[b])
+		if (compare_ranks_before(v[i], v[b]))
 			b = i;
 	}
 	return b;

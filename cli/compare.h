@@ -22,6 +22,8 @@ struct compare {
 	float *row;                  /* one row of the reference */
 };
 
+/* Whether logit a ranks before b: the larger, and anything before what is not a number. */
+int compare_ranks_before(float a, float b);
 /* Maps REF (raw or .npy) for n_rows rows that are wide[0] or wide[1] long. Prints errors; returns the exit code. */
 int compare_open(struct compare *x, const struct cli *c, const char *path, uint64_t n_rows, const int32_t wide[2]);
 /* Row `index` of the reference beside ours. */

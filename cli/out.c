@@ -306,8 +306,6 @@ static void fill_error(struct leat_error *e, int status, const char *code, const
 {
 	char raw[sizeof(e->message)];
 
-	memset(e, 0, sizeof(*e));
-	e->struct_size = sizeof(*e);
 	e->status = status;
 	e->offset = UINT64_MAX;
 	vsnprintf(raw, sizeof(raw), fmt, ap);
@@ -317,7 +315,7 @@ static void fill_error(struct leat_error *e, int status, const char *code, const
 
 int cli_usage_error(const struct cli *c, const char *fmt, ...)
 {
-	struct leat_error e;
+	struct leat_error e = LEAT_ERROR_INIT;
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -341,9 +339,10 @@ int cli_error(const struct cli *c, int status, const char *fmt, ...)
 	} words[] = {
 		{LEAT_E_NOTFOUND, "model_not_found"}, {LEAT_E_IO, "model_io_error"}, {LEAT_E_NOMEM, "out_of_memory"},
 		{LEAT_E_LIMIT, "limit_exceeded"},     {LEAT_E_ARG, "invalid_value"}, {LEAT_E_CANCELLED, "cancelled"},
-		{LEAT_E_FORMAT, "invalid_file"},      {LEAT_E_MISMATCH, "mismatch"}, {0, "internal_error"},
+		{LEAT_E_FORMAT, "invalid_file"},      {LEAT_E_MISMATCH, "mismatch"},
+		{LEAT_E_NONFINITE, "model_nonfinite"}, {0, "internal_error"},
 	};
-	struct leat_error e;
+	struct leat_error e = LEAT_ERROR_INIT;
 	va_list ap;
 	int i = 0;
 

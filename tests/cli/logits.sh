@@ -31,6 +31,31 @@ for kind in rwkv7 qwen2; do
 	printf '\000\000\300\177' | dd of="$tmp/nan.f32" conv=notrunc bs=4 seek=1 2>/dev/null
 	expect 1 "$LEAT" logits "$model" -p "$text" --compare "$tmp/nan.f32"
 
+	# not a number in the model: rows are written, said, and never ranked first. Row 5 of the head, or of the
+	# embedding that is the head too, begins with a Q8_0 scale.
+	offset=$("$LEAT" inspect "$model" --tensors --json |
+		sed -n 's/.*"name":"output.weight","type":"Q8_0","bytes":557056,"offset":\([0-9]*\),.*/\1/p')
+	[ -n "$offset" ] || offset=$("$LEAT" inspect "$model" --tensors --json |
+		sed -n 's/.*"name":"token_embd.weight","type":"Q8_0","bytes":557056,"offset":\([0-9]*\),.*/\1/p')
+	if [ -n "$offset" ]; then
+		cp "$model" "$tmp/nan.gguf"
+		printf '\000\176' | dd of="$tmp/nan.gguf" conv=notrunc bs=1 seek=$((offset + 5 * 272)) 2>/dev/null
+		rm -f "$tmp/rows.f32"
+		expect 70 "$LEAT" logits "$tmp/nan.gguf" --tokens 7,8,9 -o "$tmp/rows.f32" --top 1000
+		err '^leat: 3 of 3 rows hold a NaN or an infinity; the first is row 0, token 7$'
+		checks=$((checks + 3))
+		[ "$(wc -l <"$tmp/err")" = 1 ] || fail "wanted one line on stderr"
+		[ "$(wc -c <"$tmp/rows.f32")" = $((3 * rows * 4)) ] || fail "the rows were not written"
+		awk '$2 == 5 || /nan/ { bad = 1 } END { exit bad || NR != 3000 }' "$tmp/out" ||
+			fail "a NaN is among the best thousand, or a share is one"
+		expect 70 "$LEAT" logits "$tmp/nan.gguf" --tokens 7,8,9 --json --top 3
+		err '"code":"model_nonfinite".*"status":-14,"exit":70'
+		checks=$((checks + 1))
+		grep -Eq '"id":5,|null' "$tmp/out" && fail "a NaN is among the best three, or its share is"
+		expect 70 "$LEAT" logits "$tmp/nan.gguf" --tokens 7,8,9 --last --top 3
+		err '1 of 1 rows .* row 2, token 9'
+	fi
+
 	# .npy and .jsonl
 	expect 0 "$LEAT" logits "$model" -p "$text" -o "$tmp/a.npy"
 	expect 0 "$LEAT" logits "$model" -p "$text" --compare "$tmp/a.npy" --max-e 0
