@@ -88,7 +88,7 @@ static int get_prompt(struct run *r)
 
 static int tokenize_prompt(struct run *r)
 {
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 
 	if (leat_model_tokenize(r->model, r->prompt, r->prompt_bytes, cli_text_flags(r->c), &r->ids, &r->n_ids, &e))
 		return cli_fail(r->c, &e, 0);
@@ -167,7 +167,8 @@ static int request_params(struct run *r, struct leat_request_params *p)
 			return cli_usage_error(c, "--stop: an empty text would stop at once");
 	}
 	p->flags &= ~(uint32_t)LEAT_REQUEST_RANDOM_SEED;
-	if (v[OPT_SEED].i == -1)
+	/* By the text: the bits of -1 are those of the largest seed too. */
+	if (!strcmp(v[OPT_SEED].s, "-1"))
 		p->flags |= LEAT_REQUEST_RANDOM_SEED;
 	p->seed = (uint64_t)v[OPT_SEED].i;
 	if (v[OPT_IGNORE_EOS].i)
@@ -269,7 +270,7 @@ static void report(struct run *r)
 static int generate(struct run *r)
 {
 	struct leat_token t = LEAT_TOKEN_INIT;
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	int rc = 0;
 
 	while (!rc && !t.finish) {
@@ -331,7 +332,7 @@ static int open_all(struct run *r, const char *path)
 static int run_prompt(struct run *r)
 {
 	struct leat_request_params p;
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	int rc;
 
 	rc = request_params(r, &p);

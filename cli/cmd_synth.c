@@ -8,7 +8,7 @@
 static int list(struct cli *c)
 {
 	struct leat_synth_result r;
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	const char *shape, *type;
 	int i, k;
 
@@ -61,13 +61,15 @@ static int run(struct cli *c)
 {
 	struct leat_synth_params p;
 	struct leat_synth_result r;
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	const struct cli_value *v = c->value;
 
 	if (v[OPT_LIST_SHAPES].i)
 		return list(c);
 	if (c->n_args != 3)
 		return cli_usage_error(c, "wanted SHAPE, TYPE and OUT; leat synth --list shows shapes and types");
+	if (!strcmp(v[OPT_SYNTH_SEED].s, "-1"))
+		return cli_usage_error(c, "--seed: '-1' would be a file that nobody can make again; give a number");
 	memset(&p, 0, sizeof(p));
 	p.shape = c->args[0];
 	p.type = c->args[1];

@@ -38,6 +38,12 @@ for kind in rwkv7 qwen2; do
 	expect 0 "$LEAT" run "$model" -p "Once upon" -n 12 --temp 0 -q --deterministic -t 2 -b 1
 	same "$tmp/out" "$tmp/a"
 
+	# the largest seed is a seed
+	expect 0 "$LEAT" run "$model" -p "Once upon" -n 4 --seed 18446744073709551615
+	err 'seed 18446744073709551615\]'
+	expect 0 "$LEAT" run "$model" -p "Once upon" -n 4 --seed 18446744073709551615 --json
+	out '"seed":18446744073709551615,'
+
 	# a random seed is reported and gives the same text again
 	expect 0 "$LEAT" run "$model" -p "Once upon" -n 12 --temp 3 --top-p 1 --top-k 0
 	cp "$tmp/out" "$tmp/a"
