@@ -43,6 +43,7 @@ struct cli {
 	char **args;       /* what is not a flag; moves on as arguments are used up */
 	char **all_args;   /* the allocation behind it */
 	int n_args;
+	char *opts;        /* the values of --opt joined by ',', NULL if none */
 	int json, quiet, verbose;
 };
 
@@ -75,6 +76,7 @@ void cli_option_env(enum cli_option o, char *buf, size_t cap);
 void cli_help_main(void);
 void cli_help_command(const struct leat_cmd *cmd);
 void cli_version(void);
+extern const char cli_commit[]; /* what this build was made of: a short commit, or "unknown" */
 /* The candidate nearest to `word`, NULL if none is near; candidates end with NULL. */
 const char *cli_nearest(const char *word, const char *const *candidates);
 
@@ -105,8 +107,9 @@ int cli_error(const struct cli *c, int status, const char *fmt, ...) __attribute
 
 /* ---- signals.c ---- */
 /* SIGPIPE ignored; the first SIGINT, SIGTERM or SIGHUP sets a flag and cancels the watched request, the second kills.
- */
+ * SIGBUS from a mapped file that lost its pages: one line on standard error, exit 74. */
 void cli_signals_init(void);
+void cli_signals_json(int on); /* the line of SIGBUS is a JSON object */
 int cli_signal(void); /* the signal that came, 0 if none */
 void cli_watch(struct leat_request *r); /* NULL: none */
 
@@ -119,7 +122,6 @@ int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_
 void cli_engine_params(const struct cli *c, struct leat_engine_params *p);
 int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p,
 		      struct leat_engine **ret);
-const char *cli_opts(const struct cli *c); /* joined by ',', NULL if none; static */
 void cli_arch_label(const struct leat_model_info *info, char buf[96]); /* "rwkv7 0.4B Q8_0" */
 /* All of a file ("-": standard input); heap, NUL-terminated. Prints errors. */
 int cli_read_text(struct cli *c, const char *path, char **ret, size_t *ret_n);

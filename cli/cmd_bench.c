@@ -121,7 +121,7 @@ static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine 
 {
 	const struct cli_value *v = b->c->value;
 	uint64_t ns[1000];
-	struct leat_error err = { 0 };
+	struct leat_error err = LEAT_ERROR_INIT;
 	int i, n = (int)v[OPT_REPETITIONS].i;
 
 	if (leat_bench_tokens_sha256(e, row->info.n_vocab, row->tokens_sha256, &err))
@@ -166,7 +166,7 @@ static int run_engine(struct bench *b, struct bench_row *row, struct leat_model 
 	p.n_ctx = row->info.recurrent ? 0 : context_for(b);
 	p.mode = v[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
 	p.kv_type = v[OPT_CACHE_TYPE].s;
-	p.opts = cli_opts(b->c);
+	p.opts = b->c->opts;
 	p.threads_poll_us = (int32_t)v[OPT_THREADS_POLL].i;
 	rc = cli_create_engine(b->c, m, &p, &e);
 	if (rc)
@@ -215,7 +215,7 @@ static int run(struct cli *c)
 		rc = cli_usage_error(c, "no model given");
 	b->print.form = c->json ? BENCH_JSONL : (enum bench_form)c->value[OPT_OUTPUT].i;
 	b->print.deterministic = (int)c->value[OPT_DETERMINISTIC].i;
-	b->print.opts = cli_opts(c);
+	b->print.opts = c->opts;
 	b->print.poll_us = (int)c->value[OPT_THREADS_POLL].i;
 	b->print.show_batch = cli_is_set(c, OPT_BENCH_BATCH);
 	b->print.show_type = cli_is_set(c, OPT_CACHE_TYPE);

@@ -108,7 +108,7 @@ static int on_progress(void *user, const char *phase, uint64_t done, uint64_t to
 int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_model **ret)
 {
 	struct leat_model_params p = LEAT_MODEL_PARAMS_INIT;
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 	struct progress bar = { 0, 0, 0, c->quiet };
 	enum leat_status s;
 
@@ -126,18 +126,6 @@ int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_
 
 /* ---- engine ---- */
 
-const char *cli_opts(const struct cli *c)
-{
-	static char joined[1024];
-	const struct cli_value *v = &c->value[OPT_OPT];
-	size_t used = 0;
-	int i;
-
-	for (i = 0; i < v->n_list && used < sizeof(joined); i++)
-		used += (size_t)snprintf(joined + used, sizeof(joined) - used, "%s%s", i ? "," : "", v->list[i]);
-	return v->n_list ? joined : NULL;
-}
-
 void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 {
 	static const char *const cache[] = { "f16", "f32" };
@@ -147,13 +135,13 @@ void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 	p->n_batch = (int32_t)c->value[OPT_BATCH_SIZE].i;
 	p->mode = c->value[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
 	p->kv_type = cache[c->value[OPT_CACHE_TYPE].i];
-	p->opts = cli_opts(c);
+	p->opts = c->opts;
 	p->threads_poll_us = (int32_t)c->value[OPT_THREADS_POLL].i;
 }
 
 int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret)
 {
-	struct leat_error e = { 0 };
+	struct leat_error e = LEAT_ERROR_INIT;
 
 	if (leat_engine_create(m, p, ret, &e))
 		return cli_fail(c, &e, 1);

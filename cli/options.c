@@ -62,29 +62,31 @@ void cli_option_env(enum cli_option o, char *buf, size_t cap)
 
 /* ---- values ---- */
 
-/* Splits "lo..hi" without touching the locale; floats and integers share the text. */
-static void range_ends(const char *range, double *lo, double *hi)
+/* "lo..hi"; '<' leaves an end out. The library keeps these numbers as float, so it is the float that must be inside. */
+static int outside(double v, const char *range)
 {
 	const char *dots = strstr(range, "..");
+	double lo, hi;
+	int above, below;
 
-	*lo = -HUGE_VAL;
-	*hi = HUGE_VAL;
 	if (!dots)
-		return;
-	*lo = strtod(range, NULL);
-	*hi = strtod(dots + 2, NULL);
+		return 0;
+	above = dots[-1] == '<';
+	below = dots[2] == '<';
+	lo = strtod(range, NULL);
+	hi = strtod(dots + 2 + below, NULL);
+	return v < lo || v > hi || (above && (double)(float)v <= lo) || (below && (double)(float)v >= hi);
 }
 
 int cli_number(enum cli_option o, const char *text, double *ret)
 {
 	char *end;
-	double v, lo, hi;
+	double v;
 
 	if (*text == 0 || *text == ' ' || *text == '\t')
 		return 1;
 	v = strtod(text, &end);
-	range_ends(options[o].range, &lo, &hi);
-	if (*end || !isfinite(v) || v < lo || v > hi)
+	if (*end || !isfinite(v) || outside(v, options[o].range))
 		return 1;
 	*ret = v;
 	return 0;
@@ -351,11 +353,35 @@ static int wants_json(int argc, char **argv)
 	return env && !parse_bool(env, &on) && on;
 }
 
+static int join_opts(struct cli *c)
+{
+	const struct cli_value *v = &c->value[OPT_OPT];
+	size_t n = 0;
+	char *p;
+	int i;
+
+	for (i = 0; i < v->n_list; i++)
+		n += strlen(v->list[i]) + 1;
+	if (!n)
+		return 0;
+	c->opts = p = malloc(n);
+	if (!p)
+		return cli_error(c, LEAT_E_NOMEM, "out of memory");
+	for (i = 0; i < v->n_list; i++) {
+		n = strlen(v->list[i]);
+		memcpy(p, v->list[i], n);
+		p += n;
+		*p++ = i + 1 < v->n_list ? ',' : '\0';
+	}
+	return 0;
+}
+
 int cli_parse(struct cli *c, int argc, char **argv)
 {
 	int i, rc, flags = 1;
 
 	c->json = wants_json(argc, argv);
+	cli_signals_json(c->json);
 	c->args = c->all_args = calloc((size_t)argc + 1, sizeof(*c->args));
 	if (!c->args)
 		return cli_error(c, LEAT_E_NOMEM, "out of memory");
@@ -369,11 +395,12 @@ int cli_parse(struct cli *c, int argc, char **argv)
 			c->args[c->n_args++] = argv[i];
 	}
 	c->json = (int)c->value[OPT_JSON].i;
+	cli_signals_json(c->json);
 	c->quiet = (int)c->value[OPT_QUIET].i;
 	c->verbose = (int)c->value[OPT_VERBOSE].i;
 	if (!rc && c->cmd->max_args >= 0 && c->n_args > c->cmd->max_args && !c->value[OPT_HELP].i)
 		return cli_usage_error(c, "too many arguments: '%s'", c->args[c->cmd->max_args]);
-	return rc;
+	return rc ? rc : join_opts(c);
 }
 
 void cli_free(struct cli *c)
@@ -383,4 +410,5 @@ void cli_free(struct cli *c)
 	for (o = 0; o < N_OPTIONS; o++)
 		free(c->value[o].list);
 	free(c->all_args);
+	free(c->opts);
 }

@@ -1,13 +1,15 @@
-/* signals.c - what Ctrl-C does. */
+/* signals.c - what Ctrl-C does, and what is said when a mapped file loses its pages. */
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
 static volatile sig_atomic_t caught;
 static _Atomic(struct leat_request *) watched;
+static volatile sig_atomic_t errors_are_json;
 
 static void on_signal(int sig)
 {
@@ -16,6 +18,34 @@ static void on_signal(int sig)
 	caught = sig;
 	if (r)
 		leat_request_cancel(r);
+}
+
+#define MAPPED_FILE_LOST "the model file changed or could not be read while it was mapped"
+_Static_assert(LEAT_E_IO == -2 && EXIT_IOERR == 74, "the JSON line of on_sigbus says so");
+
+/* Whoever shortens a mapped file, or unplugs its disk, takes pages away from under the kernels: there is nothing to go
+ * on with, but the user deserves a reason. Only calls that are safe in a handler. Any other SIGBUS (a fault of leat's
+ * own, kill -BUS) meets the default action, which SA_RESETHAND has put back. */
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	static const char text[] = "leat: " MAPPED_FILE_LOST "\n";
+	static const char json[] = "{\"schema\":\"leat.error/1\",\"error\":{\"code\":\"model_io_error\",\"message\":\""
+				   MAPPED_FILE_LOST "\",\"where\":\"\",\"status\":-2,\"exit\":74}}\n";
+	ssize_t done;
+
+	(void)context;
+	if (info->si_code != BUS_ADRERR) {
+		raise(sig);
+		return;
+	}
+	done = errors_are_json ? write(2, json, sizeof(json) - 1) : write(2, text, sizeof(text) - 1);
+	(void)done; /* nobody is left to tell */
+	_exit(EXIT_IOERR);
+}
+
+void cli_signals_json(int on)
+{
+	errors_are_json = on;
 }
 
 void cli_signals_init(void)
@@ -37,6 +67,9 @@ void cli_signals_init(void)
 			continue; /* nohup, or a job in the background of a script */
 		sigaction(signals[i], &a, NULL);
 	}
+	a.sa_sigaction = on_sigbus;
+	a.sa_flags = (int)SA_RESETHAND | SA_SIGINFO;
+	sigaction(SIGBUS, &a, NULL);
 }
 
 int cli_signal(void)

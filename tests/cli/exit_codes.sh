@@ -37,7 +37,45 @@ expect 2 env LEAT_TEMP=hot "$LEAT" run "$model" -p a
 err 'LEAT_TEMP'
 expect 2 "$LEAT" synth nonsense q8_0 "$tmp/x"
 expect 2 "$LEAT" synth rwkv7-0.1b q9 "$tmp/x"
+expect 2 "$LEAT" synth --seed -1 rwkv7-0.1b q8_0 "$tmp/x"
+err 'seed'
 expect 2 "$LEAT" bench "$model" -p 1,x
+
+# a list of switches of any length is read to its end
+long=plan_cache=on
+while [ ${#long} -lt 3000 ]; do
+	long=$long,$long
+done
+expect 0 "$LEAT" run "$model" -p a -n 1 --opt "$long"
+expect 2 "$LEAT" run "$model" -p a -n 1 --opt "$long" --opt last=on
+err 'last'
+expect 2 env LEAT_OPT="$long,last=on" "$LEAT" bench "$model" -p 4 -n 0
+
+# ranges: the first value and the last are taken, the next beyond is refused by name. The library has the same ranges
+# and is asked after the table, so a range that is too narrow or too wide shows: a value that passed the table and was
+# refused later has another message.
+while read -r option good bad; do
+	for value in $(echo "$good" | tr , ' '); do
+		expect 0 "$LEAT" run "$model" -p a -n 1 "--$option" "$value"
+	done
+	for value in $(echo "$bad" | tr , ' '); do
+		expect 2 "$LEAT" run "$model" -p a -n 1 "--$option" "$value"
+		err "^leat: --$option: '$value' is not (a number|an integer) in "
+	done
+done <<'END'
+temp 0,100 -0.1,100.1,inf
+top-k 0,2147483647 -1,2147483648
+top-p 1e-30,1 0,1e-60,1.01
+min-p 0,0.999 -0.1,1,0.999999999999
+typical 1e-30,1 0,1e-60,1.01
+repeat-penalty 0.01,100 0,0.009,100.1
+repeat-last-n -1,0,1048576 -2,1048577
+presence-penalty -100,100 -100.1,100.1
+frequency-penalty -100,100 -100.1,100.1
+penalty-decay 0.000001,1 0,0.0000009,1.1
+threads 0,2 -1,1025
+batch-size 1,8192 0,8193
+END
 
 # files
 expect 66 "$LEAT" run "$tmp/absent.gguf" -p a
@@ -78,6 +116,20 @@ checks=$((checks + 2))
 [ $? = 74 ] || fail "closed standard output"
 "$LEAT" logits "$model" -p abc --top 1 -o "$tmp/closed.f32" >&- 2>/dev/null
 [ $? = 74 ] || fail "closed standard output: logits"
+# more than one buffer of it, so it is written before the program ends: descriptor 1 must not be FILE by then, and a
+# FILE that stands there says that all was well
+checks=$((checks + 4))
+"$LEAT" logits "$model" --tokens 1,2,3,4 --top 1000 | wc -c >"$tmp/size"
+[ "$(cat "$tmp/size")" -gt 65536 ] || fail "the next check needs more than 64 KiB of text"
+for first in '>&-' '>/dev/full'; do
+	rm -f "$tmp/closed.f32"
+	sh -c "exec \"\$@\" $first" sh "$LEAT" logits "$model" --tokens 1,2,3,4 --top 1000 \
+		-o "$tmp/closed.f32" 2>/dev/null
+	[ $? = 74 ] || fail "$first: logits -o"
+	find "$tmp" -name 'closed.f32*' | grep -q . && fail "$first: a file of rows was left"
+done
+expect 0 "$LEAT" logits "$model" --tokens 1,2,3,4 --top 1000 -o "$tmp/closed.f32"
+expect 0 "$LEAT" logits "$model" --tokens 1,2,3,4 --compare "$tmp/closed.f32" --max-e 1e-3
 # nobody reads
 { "$LEAT" run "$model" -p a -n -1 --ignore-eos -q </dev/null 2>"$tmp/err"; echo $? >"$tmp/rc"; } | head -c 1 >/dev/null
 checks=$((checks + 1))
