@@ -6,32 +6,33 @@
 
 #include "cli.h"
 
-enum { MAX_FIELDS = 64, VALUE = 256 };
+enum { MAX_FIELDS = 64, NUMBER = 40 };
 
 struct fields {
-	const char *name[MAX_FIELDS];
-	char value[MAX_FIELDS][VALUE];
+	const char *name[MAX_FIELDS], *value[MAX_FIELDS]; /* texts are the caller's, numbers stand in `digits` */
+	char digits[MAX_FIELDS][NUMBER];
 	int quoted[MAX_FIELDS], n;
 };
 
 static void text(struct fields *f, const char *name, const char *value)
 {
 	f->name[f->n] = name;
-	snprintf(f->value[f->n], VALUE, "%s", value);
+	f->value[f->n] = value;
 	f->quoted[f->n++] = 1;
 }
 
 static void number(struct fields *f, const char *name, double value)
 {
 	f->name[f->n] = name;
-	snprintf(f->value[f->n], VALUE, "%.17g", value);
+	snprintf(f->digits[f->n], NUMBER, "%.17g", value);
+	f->value[f->n] = f->digits[f->n];
 	f->quoted[f->n++] = 0;
 }
 
 static void word(struct fields *f, const char *name, int on)
 {
 	f->name[f->n] = name;
-	snprintf(f->value[f->n], VALUE, "%s", on ? "true" : "false");
+	f->value[f->n] = on ? "true" : "false";
 	f->quoted[f->n++] = 0;
 }
 
@@ -46,7 +47,7 @@ static const char *model_type(const struct bench_row *r)
 
 static void set_fields(const struct bench_printer *p, const struct bench_row *r, struct fields *f)
 {
-	text(f, "build_commit", "unknown");
+	text(f, "build_commit", cli_commit);
 	number(f, "build_number", 0);
 	text(f, "cpu_info", r->engine.device);
 	text(f, "gpu_info", "");
@@ -240,7 +241,7 @@ void bench_print_end(struct bench_printer *p)
 		cli_puts("\n]\n");
 	if (p->form != BENCH_MD || !p->begun)
 		return;
-	cli_printf("\nbuild: %s\n", leat_build_info());
+	cli_printf("\nbuild: %s, commit %s\n", leat_build_info(), cli_commit);
 	for (i = 0; i < p->n_hashes; i++)
 		cli_printf("tokens_sha256 (%s): %s\n", p->hash[i].label, p->hash[i].sha);
 }

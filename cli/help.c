@@ -96,11 +96,16 @@ void cli_help_main(void)
 		 "70 fault in leat or model, 74 input/output, 130 interrupted, 141 nobody reads the output.\n");
 }
 
+#ifndef LEAT_COMMIT
+#define LEAT_COMMIT "unknown"
+#endif
+const char cli_commit[] = LEAT_COMMIT;
+
 void cli_version(void)
 {
 	int i;
 
-	cli_printf("leat %s\nbuild: %s\narchitectures:", leat_version(), leat_build_info());
+	cli_printf("leat %s\nbuild: %s, commit %s\narchitectures:", leat_version(), leat_build_info(), cli_commit);
 	for (i = 0; leat_arch_name_at(i); i++)
 		cli_printf(" %s", leat_arch_name_at(i));
 	cli_puts("\nweight types:");

@@ -10,10 +10,12 @@ done
 out '^build: '
 checks=$((checks + 1))
 [ "$(grep -c '±' "$tmp/out")" = 8 ] || fail "wanted 8 rows"
+"$LEAT" --version >"$tmp/version"
 expect 0 "$LEAT" bench "$model" -p 8 -n 0 -r 3 -t 1,2 -o jsonl --deterministic
 checks=$((checks + 1))
-python3 - "$tmp/out" <<'END' || fail "keys or hashes of -o jsonl"
+python3 - "$tmp/out" "$tmp/version" <<'END' || fail "keys or hashes of -o jsonl"
 import json, sys
+commit = [line.rstrip() for line in open(sys.argv[2]) if line.startswith("build: ")][0]
 rows = [json.loads(line) for line in open(sys.argv[1])]
 keys = """build_commit build_number cpu_info gpu_info backends model_filename model_type model_size model_n_params
 n_batch n_ubatch n_threads cpu_mask cpu_strict poll type_k type_v n_gpu_layers split_mode main_gpu flash_attn devices
@@ -23,6 +25,7 @@ weights_bytes_read_per_token rss_bytes tokens_sha256 deterministic""".split()
 for r in rows:
     missing = [k for k in keys if k not in r]
     assert not missing, missing
+    assert commit.endswith(", commit " + r["build_commit"]), (commit, r["build_commit"])
     assert len(r["samples_ns"]) == 3 and min(r["samples_ns"]) > 0
     mean = sum(r["samples_ts"]) / 3
     assert abs(mean - r["avg_ts"]) <= 1e-3 * mean, (mean, r["avg_ts"])

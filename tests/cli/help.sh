@@ -29,7 +29,7 @@ expect 0 "$LEAT" info --help
 out 'usage: leat inspect'
 expect 0 "$LEAT" --version
 out '^leat [0-9]+\.[0-9]+\.[0-9]+'
-out '^build: '
+out '^build: .*, commit ([0-9a-f]{12}|unknown)$'
 out '^architectures: .*qwen2.*rwkv7'
 expect 0 "$LEAT" -V
 expect 0 "$LEAT" run -V
