@@ -114,7 +114,7 @@ static void limits(void **state)
 	const char *stops[LEAT_MAX_STOPS + 1];
 	size_t lens[LEAT_MAX_STOPS + 1], got;
 	char out[2 * LEAT_MAX_STOP_BYTES + 1];
-	struct leat_error err;
+	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_stops *s = NULL;
 	(void)state;
 	for (int i = 0; i <= LEAT_MAX_STOPS; i++) {
