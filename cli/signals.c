@@ -25,19 +25,24 @@ _Static_assert(LEAT_E_IO == -2 && EXIT_IOERR == 74, "the JSON line of on_sigbus 
 
 /* Whoever shortens a mapped file, or unplugs its disk, takes pages away from under the kernels: there is nothing to go
  * on with, but the user deserves a reason. Only calls that are safe in a handler. Any other SIGBUS (a fault of leat's
- * own, kill -BUS) meets the default action, which SA_RESETHAND has put back. */
+ * own, kill -BUS) meets the default action. Several threads come here at once, so the action stays installed, and one
+ * of them speaks. */
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	static const char text[] = "leat: " MAPPED_FILE_LOST "\n";
 	static const char json[] = "{\"schema\":\"leat.error/1\",\"error\":{\"code\":\"model_io_error\",\"message\":\""
 				   MAPPED_FILE_LOST "\",\"where\":\"\",\"status\":-2,\"exit\":74}}\n";
+	static atomic_flag said = ATOMIC_FLAG_INIT;
 	ssize_t done;
 
 	(void)context;
 	if (info->si_code != BUS_ADRERR) {
+		signal(sig, SIG_DFL);
 		raise(sig);
 		return;
 	}
+	while (atomic_flag_test_and_set(&said))
+		pause();
 	done = errors_are_json ? write(2, json, sizeof(json) - 1) : write(2, text, sizeof(text) - 1);
 	(void)done; /* nobody is left to tell */
 	_exit(EXIT_IOERR);
@@ -68,7 +73,7 @@ void cli_signals_init(void)
 		sigaction(signals[i], &a, NULL);
 	}
 	a.sa_sigaction = on_sigbus;
-	a.sa_flags = (int)SA_RESETHAND | SA_SIGINFO;
+	a.sa_flags = SA_SIGINFO;
 	sigaction(SIGBUS, &a, NULL);
 }
 

@@ -156,13 +156,18 @@ static void stop(struct leat_pool *p, int n)
 		pthread_join(p->slot[i].thread, NULL);
 }
 
-/* Signals belong to the threads of the program, not to ours. */
+/* Signals belong to the threads of the program, not to ours. Faults are not sent but met, by the thread itself: if it
+ * blocked them the kernel would end the process without asking the program's handler (a mapped model that lost its
+ * pages, SIGBUS). */
 static int start(struct slot *s)
 {
-	sigset_t all, old;
+	static const int faults[] = { SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP };
+	sigset_t blocked, old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+		sigdelset(&blocked, faults[i]);
+	pthread_sigmask(SIG_SETMASK, &blocked, &old);
 	int refused = pthread_create(&s->thread, NULL, worker_main, s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return refused;

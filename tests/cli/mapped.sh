@@ -27,8 +27,11 @@ truncated() {
 
 truncated rwkv7 -n 2000000000
 err '^leat: the model file changed or could not be read while it was mapped$'
-truncated rwkv7 -n 2000000000 -t 2
-err '^leat: the model file changed'
+# Threads may lose their pages at the same time: still one line and no signal.
+for round in 1 2 3 4 5; do
+	truncated rwkv7 -n 2000000000 -t $((2 + round % 3))
+	err '^leat: the model file changed'
+done
 truncated rwkv7 -n 2000000000 --json
 err '^\{.*"code":"model_io_error".*"status":-2,"exit":74\}\}$'
 
