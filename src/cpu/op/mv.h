@@ -9,7 +9,15 @@
 
 #include "cpu/op/row.h"
 
-enum { MV_ROWS = 4 };
+enum { MV_ROWS = 4, MV_AHEAD_BYTES = 1024 };
+
+/* Starts the line that this stream will want about 1 KiB later. The hardware does so too, but stops at the end of each
+ * 4 KiB page and then waits a whole memory latency; asked for by hand, decode ran 20 to 22 % faster on two cores of an
+ * AMX machine (2 KiB: 10 to 16 %, 4 KiB: 4 to 20 %; bench/results). Prefetching past the end of the weights never faults. */
+LEAT_INLINE void mv_ahead(const unsigned char *p)
+{
+	_mm_prefetch((const void *)(p + MV_AHEAD_BYTES), _MM_HINT_T0);
+}
 
 /* Rows r, r + step, ... and tokens t, t + 1, ... */
 struct mv_tile {
@@ -31,6 +39,7 @@ LEAT_INLINE void mv_float_step(vf sum[MV_ROWS][MV_TOKENS], const struct leat_mm 
 		xv[t] = vf_get(x + (size_t)t * a->x_stride + k, m);
 	LEAT_UNROLL
 	for (int i = 0; i < n_r; i++) {
+		mv_ahead(w + (size_t)i * w_step + (size_t)k * (format == LEAT_QUANT_f32 ? 4 : 2));
 		vf wv = float_get(format, w + (size_t)i * w_step, k, m);
 		LEAT_UNROLL
 		for (int t = 0; t < n_t; t++)
@@ -80,6 +89,7 @@ LEAT_INLINE void mv_q8_block(vf sum[MV_ROWS][MV_TOKENS], const struct leat_mm *a
 	LEAT_UNROLL
 	for (int i = 0; i < n_r; i++) {
 		const unsigned char *b = w + (size_t)i * w_step;
+		mv_ahead(b);
 		struct v16 wv = v16_from_i8(b + 2);
 		vf d = vf_set1_f16(b);
 		LEAT_UNROLL
