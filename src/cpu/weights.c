@@ -1,10 +1,10 @@
 /* weights.c - a copy of the weights in huge pages (--opt weight_copy=on).
  *
- * Decode is a walk over all weights, and in 4 KiB pages of a mapped file it pays for page-table walks. With the switch
- * on, matrices that are multiplied are copied once, by all threads, into anonymous huge pages, and the file's pages are let
- * go. It is off by default: since the kernels prefetch across page ends (op/mv.h) it wins 5 % (46.2 to 48.4 tokens/s,
- * Q8_0 on two cores of an AMX machine) and costs start-up time and a second copy. Without room for it, or without huge
- * pages, the mapping is used as it is. */
+ * Decode is a walk over all weights, and in 4 KiB pages of a mapped file it pays for page-table walks. With the
+ * switch on, matrices that are multiplied are copied once, by all threads, into anonymous huge pages, and the
+ * file's pages are let go. It is off by default: since the kernels prefetch across page ends (op/mv.h) it wins 5 %
+ * (46.2 to 48.4 tokens/s, Q8_0 on two cores of an AMX machine) and costs start-up time and a second copy. Without
+ * room for it, or without huge pages, the mapping is used as it is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,9 +11,10 @@
 
 enum { MV_ROWS = 4, MV_AHEAD_BYTES = 1024 };
 
-/* Starts the line that this stream will want about 1 KiB later. The hardware does so too, but stops at the end of each
- * 4 KiB page and then waits a whole memory latency; asked for by hand, decode ran 20 to 22 % faster on two cores of an
- * AMX machine (2 KiB: 10 to 16 %, 4 KiB: 4 to 20 %; bench/results). Prefetching past the end of the weights is no fault. */
+/* Starts the line that this stream will want about 1 KiB later. The hardware does so too, but stops at the end of
+ * each 4 KiB page and then waits a whole memory latency; asked for by hand, decode ran 20 to 22 % faster on two
+ * cores of an AMX machine (2 KiB: 10 to 16 %, 4 KiB: 4 to 20 %; bench/results). Prefetching past the end of the
+ * weights is no fault. */
 LEAT_INLINE void mv_ahead(const unsigned char *p)
 {
 	_mm_prefetch((const void *)(p + MV_AHEAD_BYTES), _MM_HINT_T0);
