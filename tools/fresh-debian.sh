@@ -59,6 +59,7 @@ fresh_root() {
 	mount -t sysfs -o ro sys "$bare/sys"
 	mount --bind /dev "$bare/dev"
 	mount -t tmpfs shm "$bare/dev/shm"
+	mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$bare/dev/pts"
 	mkdir -p "$bare/src"
 	git clone -q --no-hardlinks "file://$repo" "$bare/src/leat"
 	if [ -d "$repo/../shared/oracle" ]; then

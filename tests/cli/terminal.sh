@@ -8,16 +8,26 @@ import os, pty, select, signal, subprocess, sys, time
 leat, model = sys.argv[1:3]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 bad = 0
+no_terminals = False
 
-def check(ok, what):
+def check(ok, what, rc=0):
     global bad
+    if rc is None: # no terminal to check on
+        return
     if not ok:
         bad += 1
         print("FAILED:", what)
 
 def on_terminal(args, stdin_too=True):
     """Runs leat with a terminal as stdout (and stdin); stderr apart. Returns exit status, terminal output, stderr."""
-    master, slave = pty.openpty()
+    global no_terminals
+    try:
+        master, slave = pty.openpty()
+    except OSError as why: # a bare chroot or container
+        if not no_terminals:
+            print("skipped: the checks on terminals:", why)
+        no_terminals = True
+        return None, b"", b""
     p = subprocess.Popen([leat] + args, stdin=slave if stdin_too else subprocess.DEVNULL, stdout=slave,
                          stderr=subprocess.PIPE)
     os.close(slave)
@@ -50,11 +60,11 @@ p.communicate(timeout=60)
 check(p.returncode == 143, "SIGTERM: exit %r" % p.returncode)
 
 rc, data, err = on_terminal(["run", model])
-check(rc == 2 and b"no prompt" in err and not data, "no prompt on a terminal: %r %r" % (rc, err[-200:]))
+check(rc == 2 and b"no prompt" in err and not data, "no prompt on a terminal: %r %r" % (rc, err[-200:]), rc)
 rc, data, err = on_terminal(["run", model, "-p", "Once", "-n", "3", "--temp", "0"])
-check(rc == 0 and data.endswith(b"\n"), "no final newline on a terminal: %r" % data)
+check(rc == 0 and data.endswith(b"\n"), "no final newline on a terminal: %r" % data, rc)
 rc, data, err = on_terminal(["logits", model, "-p", "a"])
-check(rc == 2 and not data, "binary on a terminal: %r" % rc)
+check(rc == 2 and not data, "binary on a terminal: %r" % rc, rc)
 
 # A control byte that the model writes is shown, not sent: force one by its bias
 out = subprocess.run([leat, "tokenize", model, "--ids", "--no-special"], input=b"\x1b", stdout=subprocess.PIPE).stdout
@@ -62,9 +72,9 @@ ids = out.split()
 if len(ids) == 1:
     args = ["run", model, "-p", "Once", "-n", "2", "--temp", "0", "--logit-bias", ids[0].decode() + "+1000"]
     rc, data, err = on_terminal(args)
-    check(rc == 0 and b"\x1b" not in data and rb"\x1b" in data, "escape on a terminal: %r" % data)
+    check(rc == 0 and b"\x1b" not in data and rb"\x1b" in data, "escape on a terminal: %r" % data, rc)
     rc, data, err = on_terminal(args + ["--raw-output"])
-    check(rc == 0 and b"\x1b" in data, "--raw-output: %r" % data)
+    check(rc == 0 and b"\x1b" in data, "--raw-output: %r" % data, rc)
     out = subprocess.run([leat] + args + ["-q"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
     check(b"\x1b" in out, "a pipe gets the bytes as they are: %r" % out)
 sys.exit(bad != 0)
