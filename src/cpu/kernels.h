@@ -97,7 +97,8 @@ struct leat_kernels {
 	void (*to_bf16)(uint16_t *y, const float *x, int n); /* round to nearest even */
 	void (*to_f16)(uint16_t *y, const float *x, int n);  /* round to nearest even, overflow to infinity */
 
-	/* norms; y may be x.  mean and variance in f32, error <= 4e-6 of the largest |y| */
+	/* norms; y may be x.  mean and variance in f32, error <= 4e-6 of the largest |y|, times
+	 * |mean| / deviation in layernorm where that is above 1 */
 	/* x g / sqrt(mean(x^2) + eps) */
 	void (*rmsnorm)(float *y, const float *x, const float *gain, int n, float eps);
 	void (*layernorm)(float *y, const float *x, const float *gain, const float *bias, int n, float eps);
