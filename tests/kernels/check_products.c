@@ -127,6 +127,13 @@ static double mv_case(const struct leat_kernels *k, int format, int n_rows, int 
 	return worst;
 }
 
+/* Whole blocks: the next multiple of the format's. */
+static int whole_blocks(int format, int n)
+{
+	int block = leat_quant_at(format)->block_elems;
+	return (n + block - 1) / block * block;
+}
+
 static double check_mv(const struct leat_kernels *k, int format)
 {
 	static const int cols[] = {32, 64, 96, 224, 256, 288, 480, 512, 1056, 4096};
@@ -137,7 +144,8 @@ static double check_mv(const struct leat_kernels *k, int format)
 
 	for (size_t c = 0; c < COUNT_OF(cols); c++)
 		for (size_t t = 0; t < COUNT_OF(tokens); t++)
-			worst = fmax(worst, mv_case(k, format, 1 + rnd_below(13), cols[c], tokens[t]));
+			worst = fmax(worst,
+				     mv_case(k, format, 1 + rnd_below(13), whole_blocks(format, cols[c]), tokens[t]));
 	for (size_t c = 0; !blocks && c < COUNT_OF(odd); c++)
 		for (size_t t = 0; t < COUNT_OF(tokens); t++)
 			worst = fmax(worst, mv_case(k, format, 1 + rnd_below(13), odd[c], tokens[t]));
@@ -169,7 +177,8 @@ static double check_pack_any(leat_pack_fn *fn, leat_pack_fn *ref, int format, in
 	double worst = 0;
 
 	for (int n_rows = 1; n_rows <= LEAT_PANEL_ROWS; n_rows++) {
-		worst = fmax(worst, pack_case(fn, ref, format, n_rows, 32 * (1 + rnd_below(16)), pairs));
+		worst = fmax(worst,
+			     pack_case(fn, ref, format, n_rows, whole_blocks(format, 32 * (1 + rnd_below(16))), pairs));
 		if (leat_quant_at(format)->block_elems == 1)
 			worst = fmax(worst, pack_case(fn, ref, format, n_rows, odd[rnd_below(COUNT_OF(odd))], pairs));
 	}

@@ -117,7 +117,17 @@ void random_blocks(int format, unsigned char *p, size_t n_elems)
 		}
 		return;
 	}
-	/* any byte is a legal weight; only the f16 at a block's start must be finite */
+	if (f->block_elems != 32 ||
+	    f->block_bytes % 4 != 2) { /* several f16 fields: only quantising keeps them finite */
+		float x[256];
+		for (size_t i = 0; i < n_elems; i += (size_t)f->block_elems) {
+			for (int j = 0; j < f->block_elems; j++)
+				x[j] = rnd_f32(6) * 0.1f;
+			f->quant(p + leat_quant_bytes(f, i), x, (size_t)f->block_elems);
+		}
+		return;
+	}
+	/* one f16 at the start, which must be finite; any other byte is a legal weight */
 	for (size_t i = 0; i < bytes; i++)
 		p[i] = (unsigned char)rnd();
 	for (size_t i = 0; i < bytes; i += (size_t)f->block_bytes) {
