@@ -55,8 +55,17 @@ struct leat_tensor {
 	const void *data;             /* borrowed from the mapping */
 };
 
+/* Whose names the tensors and settings carry. */
+enum leat_source {
+	LEAT_SOURCE_GGUF, /* blk.N.attn_q.weight; settings under ARCH.* */
+	LEAT_SOURCE_HF,   /* Hugging Face: model.layers.N.self_attn.q_proj.weight; config.json flattened to config.* */
+	LEAT_SOURCE_RWKV, /* RWKV-LM: blocks.N.att.receptance.weight; no settings, sizes follow from the tensors */
+	LEAT_SOURCE_COUNT
+};
+
 struct leat_file {
 	char *path;
+	enum leat_source source;
 	const char *container;        /* "gguf" */
 	uint32_t version;
 	uint64_t alignment;

@@ -10,9 +10,6 @@
 #include "format/file.h"
 #include "plan/record.h"
 
-/* Where a model's names come from. A new source is a column of the tables. */
-enum leat_source { LEAT_SOURCE_GGUF, LEAT_SOURCE_COUNT };
-
 /* Symbols that weight and state shapes are written in. config() fills those that it uses; 0 means "not known yet":
  * taken from the first tensor that shows it, then held against every other. */
 enum leat_dim {
