@@ -131,7 +131,7 @@ static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
 {
 	const struct leat_config *p = &m->w.cfg;
 	const struct top *t = leat_model_top(m);
-	int D = p->dim[LEAT_D_EMBD], K = p->dim[LEAT_D_HEAD], n_rot = p->rope.n_rot;
+	int D = p->dim[LEAT_D_EMBD], K = p->dim[LEAT_D_HEAD];
 	struct leat_buf *x = leat_tmp(c, D);                     /* residual stream */
 	struct leat_buf *h = leat_tmp(c, D);                     /* input of a branch, then its output */
 	struct leat_buf *q = leat_tmp(c, p->dim[LEAT_D_Q]);
@@ -140,7 +140,7 @@ static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
 	struct leat_buf *a = leat_tmp(c, p->dim[LEAT_D_Q]);
 	struct leat_buf *g = leat_tmp(c, p->dim[LEAT_D_FF]);
 	struct leat_buf *u = leat_tmp(c, p->dim[LEAT_D_FF]);
-	struct leat_buf *cs = leat_tmp(c, n_rot);
+	struct leat_buf *cs = leat_tmp(c, p->rope.n_rot);
 	struct leat_buf *last = leat_tmp_out(c, D), *logits = leat_tmp_out(c, p->dim[LEAT_D_VOCAB]);
 
 	leat_rope_table(c, cs, &p->rope);
@@ -152,8 +152,8 @@ static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
 		leat_linear(c, q, &l->q, h);
 		leat_linear(c, k, &l->k, h);
 		leat_linear(c, v, &l->v, h);
-		leat_rope_apply(c, q, cs, K, n_rot);
-		leat_rope_apply(c, k, cs, K, n_rot);
+		leat_rope_apply(c, q, cs, K, &p->rope);
+		leat_rope_apply(c, k, cs, K, &p->rope);
 		leat_attention(c, a, q, k, v, p->dim[LEAT_D_HEADS], p->dim[LEAT_D_KV_HEADS], K, 0, STATE_K);
 		leat_linear(c, h, &l->o, a);
 		leat_add(c, x, h);

@@ -9,6 +9,7 @@
 #define LEAT_CPU_KERNELS_H
 
 #include "plan/act.h"
+#include "plan/rope.h"
 #include "quant/quant.h"
 
 /* ---- activations as 16-bit integers -------------------------------------------------------------------------
@@ -114,10 +115,10 @@ struct leat_kernels {
 	void (*mix)(float *y, const float *a, const float *b, const float *s, int n);       /* a + (b - a) * s */
 	void (*key_scale)(float *y, const float *k, const float *a, const float *ka, int n); /* k (1 + (a - 1) ka) */
 
-	/* Rotates pairs (i, i + n_rot/2) of each of n_heads heads of head_size elements; cs holds cos[n_rot/2] then
-	 * sin[n_rot/2] of this token. The rest of each head is copied. y may be x. (GPT-NeoX order; Su et al. 2021,
-	 * arXiv:2104.09864.) */
-	void (*rope_neox)(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot);
+	/* Rotates the pairs that the index names of each of n_heads heads of head_size elements; cs holds cos[n_rot/2]
+	 * then sin[n_rot/2] of this token, pair i turns by cs[i]. The rest of each head is copied. y may be x. A pair
+	 * comes out the same, bit for bit, wherever its two elements lie. (Su et al. 2021, arXiv:2104.09864.) */
+	void (*rope[LEAT_ROPE_PAIRS])(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot);
 	leat_attn_fn *attn[LEAT_KV_TYPES];
 
 	/* RWKV-7 time mix of one head and one token (arXiv:2503.14456, section 3), K = head size, a multiple of 8:

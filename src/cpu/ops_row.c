@@ -38,7 +38,7 @@ ROW_OP(mul, k->mul(y, a, op->v[0] ? op->v[0]->data : b, n))
 ROW_OP(mix, k->mix(y, a, b, row(&o->x[2], r), n))
 ROW_OP(lerp, k->lerp(y, a, b, op->v[0]->data + (size_t)op->i[0] * (size_t)n, n))
 ROW_OP(key_scale, k->key_scale(y, a, b, op->v[0]->data, n))
-ROW_OP(rope, k->rope_neox(y, a, b, op->i[0], op->i[1], op->i[2]))
+ROW_OP(rope, k->rope[op->i[3]](y, a, b, op->i[0], op->i[1], op->i[2]))
 ROW_OP(gather, memcpy(y, row(&o->x[0], e->step->out_row[r]), (size_t)n * sizeof *y))
 
 static void run_embed(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
@@ -60,6 +60,15 @@ static void run_groupnorm(struct leat_exec *e, const struct leat_cpu_op *o, int 
 		for (int h = 0; h < o->cols; h += n)
 			e->cpu->k.layernorm(row(&o->y, r) + h, row(&o->x[0], r) + h, op->v[0]->data + h,
 					    op->v[1]->data + h, n, op->f[0]);
+}
+
+static void run_headnorm(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	int n = o->cols / o->op->i[0];
+	(void)worker;
+	for (int r = u0; r < u1; r++)
+		for (int h = 0; h < o->cols; h += n)
+			e->cpu->k.rmsnorm(row(&o->y, r) + h, row(&o->x[0], r) + h, o->op->v[0]->data, n, o->op->f[0]);
 }
 
 static void run_l2norm(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
@@ -89,9 +98,11 @@ static void run_rope_table(struct leat_exec *e, const struct leat_cpu_op *o, int
 	(void)worker;
 	for (int r = u0; r < u1; r++) {
 		float *y = row(&o->y, r), pos = (float)e->step->pos[r];
+		int is_long = e->step->seq[e->step->seq_of[r]].rope_long && rope->long_freq;
+		const float *inv_freq = is_long ? rope->long_freq : rope->inv_freq;
 		for (int i = 0; i < n; i++) {
-			y[i] = cosf(pos * rope->inv_freq[i]) * rope->scale;
-			y[n + i] = sinf(pos * rope->inv_freq[i]) * rope->scale;
+			y[i] = cosf(pos * inv_freq[i]) * rope->scale;
+			y[n + i] = sinf(pos * inv_freq[i]) * rope->scale;
 		}
 	}
 }
@@ -99,6 +110,7 @@ static void run_rope_table(struct leat_exec *e, const struct leat_cpu_op *o, int
 static const struct leat_cpu_lowering table[LEAT_OP_COUNT] = {
 	[LEAT_OP_embed] = { run_embed, leat_cpu_units_rows, 0 },
 	[LEAT_OP_rmsnorm] = { run_rmsnorm, leat_cpu_units_rows, 0 },
+	[LEAT_OP_headnorm] = { run_headnorm, leat_cpu_units_rows, 0 },
 	[LEAT_OP_layernorm] = { run_layernorm, leat_cpu_units_rows, 0 },
 	[LEAT_OP_groupnorm] = { run_groupnorm, leat_cpu_units_rows, 0 },
 	[LEAT_OP_l2norm] = { run_l2norm, leat_cpu_units_rows, 0 },

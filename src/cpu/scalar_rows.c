@@ -79,7 +79,7 @@ static void key_scale(float *y, const float *k, const float *a, const float *ka,
 		y[i] = k[i] * (1.0f + (a[i] - 1.0f) * ka[i]);
 }
 
-static void rope_neox(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot)
+static void rope_halves(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot)
 {
 	int half = n_rot / 2;
 
@@ -88,6 +88,19 @@ static void rope_neox(float *y, const float *x, const float *cs, int n_heads, in
 			float a = x[i], b = x[i + half], c = cs[i], s = cs[half + i];
 			y[i] = a * c - b * s;
 			y[i + half] = b * c + a * s;
+		}
+		if (head_size > n_rot)
+			memmove(y + n_rot, x + n_rot, (size_t)(head_size - n_rot) * sizeof *y);
+	}
+}
+
+static void rope_neighbours(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot)
+{
+	for (int h = 0; h < n_heads; h++, x += head_size, y += head_size) {
+		for (int i = 0; i < n_rot; i += 2) {
+			float a = x[i], b = x[i + 1], c = cs[i / 2], s = cs[(n_rot + i) / 2];
+			y[i] = a * c - b * s;
+			y[i + 1] = b * c + a * s;
 		}
 		if (head_size > n_rot)
 			memmove(y + n_rot, x + n_rot, (size_t)(head_size - n_rot) * sizeof *y);
@@ -202,7 +215,8 @@ void leat_kernels_scalar_rows(struct leat_kernels *k)
 	k->lerp = lerp;
 	k->mix = mix;
 	k->key_scale = key_scale;
-	k->rope_neox = rope_neox;
+	k->rope[LEAT_ROPE_HALVES] = rope_halves;
+	k->rope[LEAT_ROPE_NEIGHBOURS] = rope_neighbours;
 	k->attn[LEAT_KV_F16] = attn_f16;
 	k->attn[LEAT_KV_F32] = attn_f32;
 	k->wkv7 = wkv7;

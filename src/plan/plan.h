@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "plan/rope.h"
 #include "plan/weight.h"
 
 enum leat_op_kind {
@@ -44,13 +45,6 @@ struct leat_buf {
 };
 
 enum { LEAT_OP_INS = 6, LEAT_OP_VECS = 2 };
-
-/* Constants of rotary embeddings, owned by the model. */
-struct leat_rope {
-	int n_rot;             /* rotated elements of each head, even */
-	const float *inv_freq; /* [n_rot / 2] */
-	float scale;           /* multiplies cos and sin (attention factor of long-context variants), usually 1 */
-};
 
 struct leat_op {
 	int kind;

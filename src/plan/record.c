@@ -167,6 +167,16 @@ void leat_rmsnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf 
 	check(c, o, gain->n == x->cols);
 }
 
+void leat_headnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
+		   int n_heads, float eps)
+{
+	struct leat_op *o = rowwise(c, LEAT_OP_headnorm, y, x);
+	o->v[0] = gain;
+	o->f[0] = eps;
+	o->i[0] = n_heads;
+	check(c, o, gain->n * n_heads == x->cols);
+}
+
 void leat_layernorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
 		    const struct leat_vec *bias, float eps)
 {
@@ -216,14 +226,16 @@ void leat_rope_table(struct leat_rec *c, struct leat_buf *cs, const struct leat_
 	writes(c, o, cs);
 }
 
-void leat_rope_apply(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *cs, int head_size, int n_rot)
+void leat_rope_apply(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *cs, int head_size,
+		     const struct leat_rope *rope)
 {
 	struct leat_op *o = rowwise(c, LEAT_OP_rope, x, x);
 	reads(c, o, cs);
 	o->i[0] = x->cols / head_size;
 	o->i[1] = head_size;
-	o->i[2] = n_rot;
-	check(c, o, x->cols % head_size == 0 && cs->cols == n_rot && n_rot <= head_size);
+	o->i[2] = rope->n_rot;
+	o->i[3] = rope->pairs;
+	check(c, o, x->cols % head_size == 0 && cs->cols == rope->n_rot && rope->n_rot <= head_size);
 }
 
 void leat_attention(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *q, const struct leat_buf *k,

@@ -32,6 +32,9 @@ void leat_embed(struct leat_rec *c, struct leat_buf *y, const struct leat_weight
 /* y may be x in the norms */
 void leat_rmsnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
 		  float eps);
+/* RMS norm of each of n_heads equal parts of a row, by itself; gain is as wide as one part and shared by all. */
+void leat_headnorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
+		   int n_heads, float eps);
 void leat_layernorm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x, const struct leat_vec *gain,
 		    const struct leat_vec *bias, float eps);
 /* Layer norm of each of n_heads equal parts of a row; gain and bias are as wide as the row. */
@@ -45,9 +48,11 @@ void leat_l2norm(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *
 void leat_product(struct leat_rec *c, struct leat_buf *y, const struct leat_weight *w, const struct leat_buf *x,
 		  const struct leat_vec *bias, enum leat_act act);
 
-/* cs[t] = cos(pos[t] * inv_freq) | sin(...): [T][n_rot]; then q and k are rotated by it, in place. */
+/* cs[t] = cos(pos[t] * inv_freq) | sin(...): [T][n_rot], by long_freq for rows of long sequences (step.h); then q and k
+ * are rotated by it, in place, in the pairs that `rope` names. */
 void leat_rope_table(struct leat_rec *c, struct leat_buf *cs, const struct leat_rope *rope);
-void leat_rope_apply(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *cs, int head_size, int n_rot);
+void leat_rope_apply(struct leat_rec *c, struct leat_buf *x, const struct leat_buf *cs, int head_size,
+		     const struct leat_rope *rope);
 
 /* Attention over the paged cache: appends k and v [T][n_kv * head_size] to state tensors `state_k` and state_k + 1 of
  * the current layer, then y[T][n_head * head_size]. window 0: all earlier keys; else keys p - window + 1 .. p. */

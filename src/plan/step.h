@@ -17,6 +17,7 @@ struct leat_step_seq {
 	int32_t state_in;   /* recurrent cell that is read; -1: a zero state */
 	int32_t state_out;  /* cell that is written, != state_in: committed only when the engine accepts the step */
 	int32_t adapter;    /* -1: none */
+	int32_t rope_long;  /* 1: its rotary angles come from leat_rope.long_freq, where the model has them */
 };
 
 /* Copy the recurrent state as it is after row `row` into `cell`. */

@@ -138,8 +138,8 @@ static void run(struct device *d, struct bench *b, float *ret)
 	for (int step = 0; step < 2; step++) {
 		s.n_tokens = s.n_outputs = n;
 		s.n_seqs = first < n ? 2 : 1;
-		s.seq[0] = (struct leat_step_seq){ 0, first, 0, step ? 0 : -1, step ? 1 : 0, -1 };
-		s.seq[1] = (struct leat_step_seq){ first, n - first, 1, step ? 2 : -1, step ? 3 : 2, -1 };
+		s.seq[0] = (struct leat_step_seq){ 0, first, 0, step ? 0 : -1, step ? 1 : 0, -1, 0 };
+		s.seq[1] = (struct leat_step_seq){ first, n - first, 1, step ? 2 : -1, step ? 3 : 2, -1, 1 };
 		s.n_checkpoints = step;
 		s.checkpoint[0] = (struct leat_checkpoint){ first - 1, 4 };
 		for (int i = 0; i < n; i++) {
@@ -272,6 +272,7 @@ static void test_products(void **state)
 		call;                                                                                                \
 	}
 RECORD(rmsnorm, leat_rmsnorm(c, y, x[0], &b->v[0], 1e-5f))
+RECORD(headnorm, (b->v[1].n = HEAD, leat_headnorm(c, y, x[0], &b->v[1], HEADS, 1e-5f)))
 RECORD(layernorm, leat_layernorm(c, y, x[0], &b->v[0], &b->v[1], 1e-5f))
 RECORD(groupnorm, leat_groupnorm(c, y, x[0], &b->v[0], &b->v[1], HEADS, 64e-5f))
 RECORD(l2norm, leat_l2norm(c, y, x[0], HEADS))
@@ -294,6 +295,7 @@ static void test_row_ops(void **state)
 		int n;
 		float lo, hi;
 	} ops[] = {
+		{ "headnorm", record_headnorm, 1, -3, 3 },
 		{ "rmsnorm", record_rmsnorm, 1, -3, 3 },     { "layernorm", record_layernorm, 1, -3, 3 },
 		{ "groupnorm", record_groupnorm, 1, -3, 3 }, { "l2norm", record_l2norm, 1, -3, 3 },
 		{ "swiglu", record_swiglu, 2, -9, 9 },       { "add", record_add, 2, -3, 3 },
@@ -314,20 +316,23 @@ static void record_rope(struct leat_rec *c, struct bench *b, struct leat_buf *y,
 {
 	struct leat_buf *cs = leat_tmp(c, b->rope.n_rot);
 	leat_rope_table(c, cs, &b->rope);
-	leat_rope_apply(c, x[0], cs, HEAD, b->rope.n_rot);
+	leat_rope_apply(c, x[0], cs, HEAD, &b->rope);
 	leat_swiglu(c, y, x[0], x[0]);
 }
 
 static void test_rope(void **state)
 {
+	/* the second sequence of each step is a long one */
+	static const float far[HEAD / 2] = { 0.9f, 0.4f, 0.2f, 0.07f, 0.02f, 0.004f, 0.001f, 0.0003f };
 	static const float inv[HEAD / 2] = { 1, 0.5f, 0.25f, 0.1f, 0.03f, 0.01f, 0.003f, 0.001f };
 	(void)state;
-	for (int n_rot = 2; n_rot <= HEAD; n_rot += 2) {
-		struct bench b = inputs(1, -2, 2);
-		b.record = record_rope;
-		b.rope = (struct leat_rope){ n_rot, inv, 1.25f };
-		check_counts("rope", &b, 2e-5);
-	}
+	for (int n_rot = 2; n_rot <= HEAD; n_rot += 2)
+		for (int pairs = 0; pairs < LEAT_ROPE_PAIRS; pairs++) {
+			struct bench b = inputs(1, -2, 2);
+			b.record = record_rope;
+			b.rope = (struct leat_rope){ n_rot, inv, 1.25f, pairs, pairs == n_rot / 2 % 2 ? far : NULL };
+			check_counts("rope", &b, 2e-5);
+		}
 }
 
 /* A table of every format is looked up exactly. */

@@ -211,7 +211,34 @@ static double check_each(const struct leat_kernels *k, int which)
 	return worst;
 }
 
-static double rope_case(const struct leat_kernels *k, int n_heads, int head_size, int n_rot)
+/* Where the first and the second element of pair i lie. */
+static int pair_at(int pairs, int n_rot, int i, int second)
+{
+	return pairs == LEAT_ROPE_HALVES ? i + second * n_rot / 2 : 2 * i + second;
+}
+
+/* The same pairs stored the other way come out with the same bits. y holds what `pairs` gave for x. */
+static int rope_order_free(const struct leat_kernels *k, const float *y, const float *x, const float *cs, int n_heads,
+			   int head_size, int n_rot, int pairs)
+{
+	size_t n = (size_t)(n_heads * head_size);
+	float *moved = guard_f32(n), *out = guard_f32(n);
+	int same = 1;
+
+	memcpy(moved, x, n * sizeof *x);
+	for (int h = 0; h < n_heads; h++)
+		for (int i = 0; i < n_rot; i++)
+			moved[h * head_size + pair_at(!pairs, n_rot, i / 2, i % 2)] =
+				x[h * head_size + pair_at(pairs, n_rot, i / 2, i % 2)];
+	k->rope[!pairs](out, moved, cs, n_heads, head_size, n_rot);
+	for (int h = 0; h < n_heads; h++)
+		for (int i = 0; i < n_rot; i++)
+			same &= same_f32(&out[h * head_size + pair_at(!pairs, n_rot, i / 2, i % 2)],
+					 &y[h * head_size + pair_at(pairs, n_rot, i / 2, i % 2)], 1);
+	return same;
+}
+
+static double rope_case(const struct leat_kernels *k, int n_heads, int head_size, int n_rot, int pairs)
 {
 	size_t n = (size_t)(n_heads * head_size);
 	int half = n_rot / 2;
@@ -223,20 +250,22 @@ static double rope_case(const struct leat_kernels *k, int n_heads, int head_size
 		cs[i] = (float)cos(angle);
 		cs[half + i] = (float)sin(angle);
 	}
-	k->rope_neox(y, x, cs, n_heads, head_size, n_rot);
+	k->rope[pairs](y, x, cs, n_heads, head_size, n_rot);
 	for (int h = 0; h < n_heads; h++) {
 		const float *xh = x + h * head_size, *yh = y + h * head_size;
 		for (int i = 0; i < half; i++) {
-			double a = (double)xh[i], b = (double)xh[i + half], c = (double)cs[i], s = (double)cs[half + i];
-			double most = fabs(a) + fabs(b);
-			worst = fmax(worst, fabs((double)yh[i] - (a * c - b * s)) / most);
-			worst = fmax(worst, fabs((double)yh[i + half] - (b * c + a * s)) / most);
+			int first = pair_at(pairs, n_rot, i, 0), second = pair_at(pairs, n_rot, i, 1);
+			double a = (double)xh[first], b = (double)xh[second], c = (double)cs[i];
+			double s = (double)cs[half + i], most = fabs(a) + fabs(b);
+			worst = fmax(worst, fabs((double)yh[first] - (a * c - b * s)) / most);
+			worst = fmax(worst, fabs((double)yh[second] - (b * c + a * s)) / most);
 		}
 		if (!same_f32(xh + n_rot, yh + n_rot, (size_t)(head_size - n_rot)))
 			return INFINITY;
 	}
-	k->rope_neox(x, x, cs, n_heads, head_size, n_rot);
-	int same = same_f32(x, y, n);
+	int same = rope_order_free(k, y, x, cs, n_heads, head_size, n_rot, pairs);
+	k->rope[pairs](x, x, cs, n_heads, head_size, n_rot);
+	same &= same_f32(x, y, n);
 	return guard_reset() || !same ? INFINITY : worst;
 }
 
@@ -244,10 +273,9 @@ static double check_rope(const struct leat_kernels *k, int which)
 {
 	double worst = 0;
 
-	(void)which;
 	for (int i = 0; i < 200; i++) {
 		int head_size = 2 * (1 + rnd_below(70)), n_rot = 2 * (1 + rnd_below(head_size / 2));
-		worst = fmax(worst, rope_case(k, 1 + rnd_below(5), head_size, i % 2 ? head_size : n_rot));
+		worst = fmax(worst, rope_case(k, 1 + rnd_below(5), head_size, i % 2 ? head_size : n_rot, which));
 	}
 	return worst;
 }
@@ -270,7 +298,8 @@ int checks_rows(struct check *table)
 		{"lerp", SLOT(lerp), 2e-7, check_each, LERP},
 		{"mix", SLOT(mix), 3e-7, check_each, MIX},
 		{"key_scale", SLOT(key_scale), 3e-7, check_each, KEY_SCALE},
-		{"rope_neox", SLOT(rope_neox), 2e-7, check_rope, 0},
+		{"rope.halves", SLOT(rope[LEAT_ROPE_HALVES]), 2e-7, check_rope, LEAT_ROPE_HALVES},
+		{"rope.neighbours", SLOT(rope[LEAT_ROPE_NEIGHBOURS]), 2e-7, check_rope, LEAT_ROPE_NEIGHBOURS},
 	};
 	struct check *c = table;
 

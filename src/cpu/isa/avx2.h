@@ -32,6 +32,20 @@ LEAT_INLINE vf vf_load_n(const float *p, int n)
 {
 	return _mm256_maskload_ps(p, vf_mask(n));
 }
+/* Each of the first n (at most VF_N / 2) twice: p[0] p[0] p[1] p[1] ... */
+LEAT_INLINE vf vf_load_twice(const float *p, int n)
+{
+	__m128 half = _mm_maskload_ps(p, _mm_cmpgt_epi32(_mm_set1_epi32(n), _mm_setr_epi32(0, 1, 2, 3)));
+	return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(half), _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+}
+LEAT_INLINE vf vf_swap_pairs(vf a)
+{
+	return _mm256_permute_ps(a, 0xb1);
+}
+LEAT_INLINE vf vf_negate_even(vf a)
+{
+	return _mm256_xor_ps(a, _mm256_setr_ps(-0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f, 0));
+}
 LEAT_INLINE void vf_store(float *p, vf a)
 {
 	_mm256_storeu_ps(p, a);

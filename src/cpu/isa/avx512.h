@@ -35,6 +35,20 @@ LEAT_INLINE vf vf_load_n(const float *p, int n)
 {
 	return _mm512_maskz_loadu_ps(vf_mask(n), p);
 }
+/* Each of the first n (at most VF_N / 2) twice: p[0] p[0] p[1] p[1] ... */
+LEAT_INLINE vf vf_load_twice(const float *p, int n)
+{
+	__m512 half = _mm512_maskz_loadu_ps((__mmask16)(vf_mask(n) & 0xff), p);
+	return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), half);
+}
+LEAT_INLINE vf vf_swap_pairs(vf a)
+{
+	return _mm512_permute_ps(a, 0xb1);
+}
+LEAT_INLINE vf vf_negate_even(vf a)
+{
+	return _mm512_mask_xor_ps(a, 0x5555, a, _mm512_set1_ps(-0.0f));
+}
 LEAT_INLINE void vf_store(float *p, vf a)
 {
 	_mm512_storeu_ps(p, a);

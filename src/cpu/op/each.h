@@ -42,7 +42,7 @@ EACH(key_scale, ARGS(P3(k, a, ka)), vf_mul(AT(k), vf_fma(vf_sub(AT(a), vf_set1(1
 #undef AT
 #undef EACH
 
-static void rope_neox(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot)
+static void rope_halves(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot)
 {
 	int half = n_rot / 2;
 
@@ -53,6 +53,21 @@ static void rope_neox(float *y, const float *x, const float *cs, int n_heads, in
 			vf c = vf_get(cs + i, m), s = vf_get(cs + half + i, m);
 			vf_put(y + i, vf_fnma(b, s, vf_mul(a, c)), m);
 			vf_put(y + i + half, vf_fma(a, s, vf_mul(b, c)), m);
+		}
+		if (head_size > n_rot)
+			memmove(y + n_rot, x + n_rot, (size_t)(head_size - n_rot) * sizeof *y);
+	}
+}
+
+/* Both elements of a pair stand in one vector: x times cos, and the exchanged x times sin, minus for the first. */
+static void rope_neighbours(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot)
+{
+	for (int h = 0; h < n_heads; h++, x += head_size, y += head_size) {
+		for (int i = 0; i < n_rot; i += VF_N) {
+			int m = n_rot - i;
+			vf a = vf_get(x + i, m), c = vf_load_twice(cs + i / 2, m / 2);
+			vf s = vf_negate_even(vf_load_twice(cs + (n_rot + i) / 2, m / 2));
+			vf_put(y + i, vf_fma(vf_swap_pairs(a), s, vf_mul(a, c)), m);
 		}
 		if (head_size > n_rot)
 			memmove(y + n_rot, x + n_rot, (size_t)(head_size - n_rot) * sizeof *y);

@@ -94,7 +94,8 @@ static void fill(struct leat_kernels *k)
 	k->lerp = lerp;
 	k->mix = mix;
 	k->key_scale = key_scale;
-	k->rope_neox = rope_neox;
+	k->rope[LEAT_ROPE_HALVES] = rope_halves;
+	k->rope[LEAT_ROPE_NEIGHBOURS] = rope_neighbours;
 	k->attn[LEAT_KV_F16] = attn_f16;
 	k->attn[LEAT_KV_F32] = attn_f32;
 	k->wkv7 = wkv7;
