@@ -251,10 +251,11 @@ static void report(struct run *r)
 	if (r->c->json) {
 		cli_printf("{\"schema\":\"leat.run/"
 			   "1\",\"event\":\"end\",\"finish\":\"%s\",\"seed\":%llu,\"n_prompt\":%llu,"
-			   "\"n_generated\":%llu,\"prompt_s\":%.6f,\"generate_s\":%.6f,\"load_s\":%.6f}\n",
+			   "\"n_generated\":%llu,\"prompt_s\":%.6f,\"generate_s\":%.6f,\"load_s\":%.6f,"
+			   "\"rope_long\":%d}\n",
 			   finish_word(s.finish), (unsigned long long)s.seed, (unsigned long long)s.n_prompt,
 			   (unsigned long long)s.n_generated, (double)s.prompt_ns * 1e-9, (double)s.generate_ns * 1e-9,
-			   r->load_s);
+			   r->load_s, (int)s.rope_long);
 		return;
 	}
 	if (!wanted)

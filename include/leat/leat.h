@@ -227,7 +227,10 @@ struct leat_request_stats {
 	uint64_t seed;
 	uint64_t n_prompt, n_generated;
 	uint64_t prompt_ns, generate_ns; /* time in steps; generate_ns excludes the prompt */
-	char reserved[48];
+	/* 1: a model with two sets of rotary factors (longrope) took the long ones, because prompt and max_tokens
+	 * together exceed its original context. Fixed when the request is submitted. */
+	int32_t rope_long;
+	char reserved[44];
 };
 LEAT_API enum leat_status leat_request_get_stats(const struct leat_request *r, struct leat_request_stats *stats);
 LEAT_API void leat_request_unref(struct leat_request *r); /* cancels if still running */

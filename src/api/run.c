@@ -64,6 +64,7 @@ enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens
 	if (!chunk || chunk > most)
 		chunk = most;
 	LEAT_TRY(leat_seq_open(e, &s, err));
+	leat_seq_expect(e, &s, n_tokens < INT64_MAX ? (int64_t)n_tokens : INT64_MAX);
 	for (size_t i = 0; i < n_tokens && st == LEAT_OK;) {
 		size_t n = n_tokens - i < (size_t)chunk ? n_tokens - i : (size_t)chunk;
 		st = one_chunk(e, &s, tokens + i, (int)n, i, row, user, err);
@@ -129,6 +130,7 @@ enum leat_status leat_request_get_stats(const struct leat_request *r, struct lea
 	struct leat_request_stats s = {
 		.struct_size = sizeof s, .finish = r->finish, .seed = r->seed, .n_prompt = r->n_prompt,
 		.n_generated = r->n_generated, .prompt_ns = r->prompt_ns, .generate_ns = r->generate_ns,
+		.rope_long = r->seq.rope_long,
 	};
 	leat_info_give(stats, &s, sizeof s);
 	return LEAT_OK;

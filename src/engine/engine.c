@@ -209,6 +209,7 @@ enum leat_status leat_seq_open(struct leat_engine *e, struct leat_seq *ret, stru
 		s.cell[1] = leat_cell_take(e->store);
 	}
 	e->n_live++;
+	leat_seq_expect(e, &s, e->n_ctx);
 	*ret = s;
 	return LEAT_OK;
 }
@@ -221,8 +222,14 @@ void leat_seq_close(struct leat_engine *e, struct leat_seq *s)
 	e->n_live--;
 }
 
+void leat_seq_expect(const struct leat_engine *e, struct leat_seq *s, int64_t n_tokens)
+{
+	int most = e->model->w.cfg.rope_short_ctx;
+	s->rope_long = most && (n_tokens < e->n_ctx ? n_tokens : e->n_ctx) > most;
+}
+
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s)
 {
-	(void)e;
 	s->n_past = 0; /* pages are kept for the next tokens; a cell is read only after it was written */
+	leat_seq_expect(e, s, e->n_ctx);
 }

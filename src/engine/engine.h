@@ -33,6 +33,7 @@ struct leat_seq {
 	int slot;
 	int cell[2], now;   /* recurrent: committed state in cell[now], the other receives the next */
 	int64_t n_past;
+	int rope_long;      /* the long frequencies of the model turn its keys: part of every cache key */
 };
 
 /* What a step takes of one sequence. */
@@ -55,6 +56,10 @@ void leat_engine_drop(struct leat_engine *e); /* closes with the last reference;
 /* E_BUSY when as many sequences as n_seqs live. */
 enum leat_status leat_seq_open(struct leat_engine *e, struct leat_seq *ret, struct leat_error *err);
 void leat_seq_close(struct leat_engine *e, struct leat_seq *s);
+/* Says how many tokens the sequence will hold at most, before its first step: models with two sets of rotary
+ * frequencies choose here, once (NUMERICS.md section 5). Without it a sequence may fill the engine's context. One that
+ * was chosen to be short refuses a step beyond its model's short context with E_CONTEXT. */
+void leat_seq_expect(const struct leat_engine *e, struct leat_seq *s, int64_t n_tokens);
 /* Back to zero tokens. */
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s);
 

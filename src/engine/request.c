@@ -89,6 +89,9 @@ static enum leat_status set_up(struct leat_request *r, const struct leat_request
 		leat_sampler_accept(r->sampler, r->prompt[i]);
 	LEAT_TRY(leat_seq_open(r->engine, &r->seq, err));
 	r->has_seq = 1;
+	int64_t room = r->engine->n_ctx - (int64_t)r->n_prompt;
+	int64_t most = p->max_tokens > 0 && p->max_tokens < room ? p->max_tokens : room;
+	leat_seq_expect(r->engine, &r->seq, (int64_t)r->n_prompt + most);
 	return LEAT_OK;
 }
 

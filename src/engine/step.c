@@ -67,6 +67,11 @@ static enum leat_status admit(struct leat_engine *e, const struct leat_feed *f, 
 	if (end > e->n_ctx || leat_slot_reserve(e->store, f->seq->slot, end))
 		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
 				 "%lld tokens do not fit the context of %lld", (long long)end, (long long)e->n_ctx);
+	int short_ctx = e->model->w.cfg.rope_short_ctx;
+	if (short_ctx && !f->seq->rope_long && end > short_ctx)
+		return leat_fail(err, LEAT_E_CONTEXT, "max_tokens", LEAT_NO_OFFSET,
+				 "%lld tokens do not fit a sequence that was admitted as a short one of %d",
+				 (long long)end, short_ctx);
 	return LEAT_OK;
 }
 
@@ -84,6 +89,7 @@ static enum leat_status fill(struct leat_engine *e, const struct leat_feed *feed
 		s->seq[i] = (struct leat_step_seq){
 			.first = s->n_tokens, .n = feeds[i].n_tokens, .slot = q->slot,
 			.state_in = q->n_past ? q->cell[q->now] : -1, .state_out = q->cell[!q->now], .adapter = -1,
+			.rope_long = q->rope_long,
 		};
 		s->n_seqs++;
 		add_rows(s, &feeds[i], i);

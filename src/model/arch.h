@@ -74,6 +74,7 @@ struct leat_config {
 	float eps;           /* of the norms */
 	struct leat_rope rope; /* n_rot 0: none */
 	double rope_base;
+	int rope_short_ctx;  /* longest sequence that rope.inv_freq serves where rope.long_freq exists; 0: any */
 };
 
 struct leat_model; /* model/model.h */
