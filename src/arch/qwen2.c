@@ -1,8 +1,7 @@
 /* qwen2.c - Qwen2 and Qwen2.5: pre-norm, rotary grouped-query attention with biases on q, k and v, SwiGLU.
  *
  * Qwen Team 2024, arXiv:2407.10671 and arXiv:2412.15115; Ainslie et al. 2023 (GQA), arXiv:2305.13245. */
-#include <string.h>
-
+#include "model/attention.h"
 #include "model/model.h"
 
 struct top {
@@ -26,105 +25,32 @@ static const struct leat_state_decl state[] = {
 
 #define TOP(...) LEAT_WEIGHT(struct top, __VA_ARGS__)
 static const struct leat_weight_decl top[] = {
-	TOP("token_embd.weight", embd, TABLE, EMBD, VOCAB, NONE, 0),
-	TOP("output_norm.weight", norm, VECTOR, EMBD, ONE, NONE, 0),
-	TOP("output.weight", head, LINEAR, EMBD, VOCAB, VOCAB, LEAT_W_TIED_TO_TABLE),
+	TOP(embd, TABLE, EMBD, VOCAB, NONE, 0, "token_embd.weight", "model.embed_tokens.weight"),
+	TOP(norm, VECTOR, EMBD, ONE, NONE, 0, "output_norm.weight", "model.norm.weight"),
+	TOP(head, LINEAR, EMBD, VOCAB, VOCAB, LEAT_W_TIED_TO_TABLE, "output.weight", "lm_head.weight"),
 };
 
 #define LAYER(...) LEAT_WEIGHT(struct layer, __VA_ARGS__)
 static const struct leat_weight_decl layer[] = {
-	LAYER("attn_norm.weight", attn_norm, VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("attn_q.weight", q, LINEAR, EMBD, Q, HEADS, 0),
-	LAYER("attn_q.bias", q, BIAS, Q, ONE, HEADS, 0),
-	LAYER("attn_k.weight", k, LINEAR, EMBD, KV, HEADS, 0),
-	LAYER("attn_k.bias", k, BIAS, KV, ONE, HEADS, 0),
-	LAYER("attn_v.weight", v, LINEAR, EMBD, KV, HEADS, 0),
-	LAYER("attn_v.bias", v, BIAS, KV, ONE, HEADS, 0),
-	LAYER("attn_output.weight", o, LINEAR, Q, EMBD, COLS, 0),
-	LAYER("ffn_norm.weight", ffn_norm, VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("ffn_gate.weight", gate, LINEAR, EMBD, FF, ROWS, 0),
-	LAYER("ffn_up.weight", up, LINEAR, EMBD, FF, ROWS, 0),
-	LAYER("ffn_down.weight", down, LINEAR, FF, EMBD, COLS, 0),
+	LAYER(attn_norm, VECTOR, EMBD, ONE, NONE, 0, "attn_norm.weight", "input_layernorm.weight"),
+	LAYER(q, LINEAR, EMBD, Q, HEADS, 0, "attn_q.weight", "self_attn.q_proj.weight"),
+	LAYER(q, BIAS, Q, ONE, HEADS, 0, "attn_q.bias", "self_attn.q_proj.bias"),
+	LAYER(k, LINEAR, EMBD, KV, HEADS, 0, "attn_k.weight", "self_attn.k_proj.weight"),
+	LAYER(k, BIAS, KV, ONE, HEADS, 0, "attn_k.bias", "self_attn.k_proj.bias"),
+	LAYER(v, LINEAR, EMBD, KV, HEADS, 0, "attn_v.weight", "self_attn.v_proj.weight"),
+	LAYER(v, BIAS, KV, ONE, HEADS, 0, "attn_v.bias", "self_attn.v_proj.bias"),
+	LAYER(o, LINEAR, Q, EMBD, COLS, 0, "attn_output.weight", "self_attn.o_proj.weight"),
+	LAYER(ffn_norm, VECTOR, EMBD, ONE, NONE, 0, "ffn_norm.weight", "post_attention_layernorm.weight"),
+	LAYER(gate, LINEAR, EMBD, FF, ROWS, 0, "ffn_gate.weight", "mlp.gate_proj.weight"),
+	LAYER(up, LINEAR, EMBD, FF, ROWS, 0, "ffn_up.weight", "mlp.up_proj.weight"),
+	LAYER(down, LINEAR, FF, EMBD, COLS, 0, "ffn_down.weight", "mlp.down_proj.weight"),
 };
-
-static enum leat_status heads(struct leat_config *p, const struct leat_file *f, int64_t embd, struct leat_error *err)
-{
-	char key[128];
-	int64_t n_head, n_kv, size;
-	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "attention.head_count", key), 1, LEAT_MAX_HEADS, &n_head, err));
-	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "attention.head_count_kv", key), 1, n_head, n_head, &n_kv, err));
-	LEAT_TRY(
-		leat_meta_int_opt(f, leat_arch_key(f, "attention.key_length", key), 8, 256, embd / n_head, &size, err));
-	if (n_head % n_kv || n_head / n_kv > 64)
-		return leat_fail(err, LEAT_E_FORMAT, "attention.head_count_kv", LEAT_NO_OFFSET,
-				 "%s: %lld key/value heads must divide %lld heads, at most 64 to one", f->path,
-				 (long long)n_kv, (long long)n_head);
-	if (size < 8 || size > 256 || size % 8)
-		return leat_fail(
-			err, LEAT_E_FORMAT, "attention.key_length", LEAT_NO_OFFSET,
-			"%s: heads of %lld elements (width %lld, %lld heads), wanted a multiple of 8 up to 256",
-			f->path, (long long)size, (long long)embd, (long long)n_head);
-	p->dim[LEAT_D_HEADS] = (int)n_head;
-	p->dim[LEAT_D_KV_HEADS] = (int)n_kv;
-	p->dim[LEAT_D_HEAD] = (int)size;
-	p->dim[LEAT_D_Q] = (int)(n_head * size);
-	p->dim[LEAT_D_KV] = (int)(n_kv * size);
-	return LEAT_OK;
-}
-
-/* What a file may ask for and this architecture does not do would be ignored silently: refuse it by name. */
-static enum leat_status refuse(const struct leat_file *f, const struct leat_config *p, struct leat_error *err)
-{
-	char key[128];
-	struct leat_str type;
-	int64_t value, window;
-	if (leat_file_meta(f, leat_arch_key(f, "rope.scaling.type", key))) {
-		LEAT_TRY(leat_meta_string(f, key, &type, err));
-		if (type.n != 4 || memcmp(type.s, "none", 4))
-			return leat_fail(err, LEAT_E_UNSUPPORTED, "rope.scaling.type", LEAT_NO_OFFSET,
-					 "%s: %s is '%.*s', and only none is supported", f->path, key,
-					 (int)(type.n < 40 ? type.n : 40), type.s);
-	}
-	LEAT_TRY(
-		leat_meta_int_opt(f, leat_arch_key(f, "attention.sliding_window", key), 0, INT64_MAX, 0, &window, err));
-	if (window && window < p->n_ctx)
-		return leat_fail(err, LEAT_E_UNSUPPORTED, "attention.sliding_window", LEAT_NO_OFFSET,
-				 "%s: a sliding window of %lld tokens is not supported for this architecture", f->path,
-				 (long long)window);
-	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "attention.value_length", key), 1, 256, p->dim[LEAT_D_HEAD],
-				   &value, err));
-	if (value != p->dim[LEAT_D_HEAD])
-		return leat_fail(err, LEAT_E_FORMAT, "attention.value_length", LEAT_NO_OFFSET,
-				 "%s: attention.value_length is %lld, wanted the head size %d", f->path,
-				 (long long)value, p->dim[LEAT_D_HEAD]);
-	return LEAT_OK;
-}
 
 static enum leat_status config(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
 {
-	char key[128];
-	int64_t n_layer, embd, ff, ctx, n_rot;
-	double eps;
-	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "block_count", key), 1, LEAT_MAX_LAYERS, &n_layer, err));
-	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "embedding_length", key), 1, LEAT_MAX_EMBD, &embd, err));
-	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "feed_forward_length", key), 1, LEAT_MAX_FF, &ff, err));
-	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "context_length", key), 1, 1 << 28, &ctx, err));
-	LEAT_TRY(leat_meta_float(f, leat_arch_key(f, "attention.layer_norm_rms_epsilon", key), 1e-12, 0.1, &eps, err));
-	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "rope.freq_base", key), 1, 1e12, 10000, &p->rope_base, err));
-	LEAT_TRY(heads(p, f, embd, err));
-	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "rope.dimension_count", key), 2, p->dim[LEAT_D_HEAD],
-				   p->dim[LEAT_D_HEAD], &n_rot, err));
-	if (n_rot % 2)
-		return leat_fail(err, LEAT_E_FORMAT, "rope.dimension_count", LEAT_NO_OFFSET,
-				 "%s: rope.dimension_count is %lld, wanted an even number", f->path, (long long)n_rot);
-	p->n_layer = (int)n_layer;
-	p->n_ctx = (int)ctx;
-	p->eps = (float)eps;
-	p->rope.n_rot = (int)n_rot;
-	p->rope.scale = 1.0f;
-	p->dim[LEAT_D_EMBD] = (int)embd;
-	p->dim[LEAT_D_FF] = (int)ff;
-	return refuse(f, p, err);
+	LEAT_TRY(leat_config_attention(p, f, err));
+	LEAT_TRY(leat_config_no_rope_scaling(f, err));
+	return leat_config_no_window(p, f, err);
 }
 
 static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
@@ -175,6 +101,7 @@ static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
 extern const struct leat_arch leat_arch_qwen2;
 const struct leat_arch leat_arch_qwen2 = {
 	.name = "qwen2",
+	.hf_type = { "qwen2" },
 	.family = LEAT_FAMILY_ATTENTION,
 	LEAT_ARCH_TABLES,
 	.config = config,

@@ -1,6 +1,8 @@
 /* rwkv7.c - RWKV-7 "Goose": Peng et al. 2025, arXiv:2503.14456. Equation numbers are the paper's section 3; weight
  * names in GGUF as llama.cpp's converter writes them. One D-wide residual stream x; every sequence carries, for each
  * layer, the last normalised input of both mixes and one K x K state per head. */
+#include <stdio.h>
+
 #include "model/model.h"
 
 struct top {
@@ -11,7 +13,7 @@ struct top {
 
 struct layer {
 	struct leat_vec ln1_w, ln1_b, ln2_w, ln2_b; /* before time mix, before channel mix */
-	struct leat_vec mu;                         /* six token-shift weights: r, w, k, v, a, g */
+	struct leat_vec mu_r, mu_w, mu_k, mu_v, mu_a, mu_g; /* token shift */
 	struct leat_linear r, k, v, o;
 	struct leat_linear w1, w2, a1, a2, v1, v2, g1, g2; /* low-rank; w0, a0, v0 are the biases of the second ones */
 	struct leat_vec k_k, k_a, r_k;
@@ -21,7 +23,6 @@ struct layer {
 };
 
 enum { STATE_SHIFT, STATE_SHIFT_FFN, STATE_WKV };
-enum { MU_R, MU_W, MU_K, MU_V, MU_A, MU_G };
 
 static const struct leat_state_decl state[] = {
 	{ "shift", 0, LEAT_D_ONE, LEAT_D_EMBD, LEAT_SPLIT_NONE },
@@ -31,50 +32,55 @@ static const struct leat_state_decl state[] = {
 
 #define TOP(...) LEAT_WEIGHT(struct top, __VA_ARGS__)
 static const struct leat_weight_decl top[] = {
-	TOP("token_embd.weight", embd, TABLE, EMBD, VOCAB, NONE, 0),
-	TOP("token_embd_norm.weight", ln0_w, VECTOR, EMBD, ONE, NONE, 0),
-	TOP("token_embd_norm.bias", ln0_b, VECTOR, EMBD, ONE, NONE, 0),
-	TOP("output_norm.weight", norm_w, VECTOR, EMBD, ONE, NONE, 0),
-	TOP("output_norm.bias", norm_b, VECTOR, EMBD, ONE, NONE, 0),
-	TOP("output.weight", head, LINEAR, EMBD, VOCAB, VOCAB, 0),
+	TOP(embd, TABLE, EMBD, VOCAB, NONE, 0, "token_embd.weight", NULL, "emb.weight"),
+	TOP(ln0_w, VECTOR, EMBD, ONE, NONE, 0, "token_embd_norm.weight", NULL, "blocks.0.ln0.weight"),
+	TOP(ln0_b, VECTOR, EMBD, ONE, NONE, 0, "token_embd_norm.bias", NULL, "blocks.0.ln0.bias"),
+	TOP(norm_w, VECTOR, EMBD, ONE, NONE, 0, "output_norm.weight", NULL, "ln_out.weight"),
+	TOP(norm_b, VECTOR, EMBD, ONE, NONE, 0, "output_norm.bias", NULL, "ln_out.bias"),
+	TOP(head, LINEAR, EMBD, VOCAB, VOCAB, 0, "output.weight", NULL, "head.weight"),
 };
 
 #define LAYER(...) LEAT_WEIGHT(struct layer, __VA_ARGS__)
 static const struct leat_weight_decl layer[] = {
-	LAYER("attn_norm.weight", ln1_w, VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("attn_norm.bias", ln1_b, VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("attn_norm_2.weight", ln2_w, VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("attn_norm_2.bias", ln2_b, VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("time_mix_lerp_fused.weight", mu, VECTOR, EMBD, SIX, NONE, 0),
-	LAYER("time_mix_receptance.weight", r, LINEAR, EMBD, EMBD, ROWS, 0),
-	LAYER("time_mix_key.weight", k, LINEAR, EMBD, EMBD, ROWS, 0),
-	LAYER("time_mix_value.weight", v, LINEAR, EMBD, EMBD, ROWS, 0),
-	LAYER("time_mix_output.weight", o, LINEAR, EMBD, EMBD, COLS, 0),
-	LAYER("time_mix_w1.weight", w1, LINEAR, EMBD, RANK_W, NONE, 0),
-	LAYER("time_mix_w2.weight", w2, LINEAR, RANK_W, EMBD, ROWS, 0),
-	LAYER("time_mix_w0.weight", w2, BIAS, EMBD, ONE, ROWS, 0),
-	LAYER("time_mix_a1.weight", a1, LINEAR, EMBD, RANK_A, NONE, 0),
-	LAYER("time_mix_a2.weight", a2, LINEAR, RANK_A, EMBD, ROWS, 0),
-	LAYER("time_mix_a0.weight", a2, BIAS, EMBD, ONE, ROWS, 0),
-	LAYER("time_mix_v1.weight", v1, LINEAR, EMBD, RANK_V, NONE, LEAT_W_NOT_FIRST),
-	LAYER("time_mix_v2.weight", v2, LINEAR, RANK_V, EMBD, ROWS, LEAT_W_NOT_FIRST),
-	LAYER("time_mix_v0.weight", v2, BIAS, EMBD, ONE, ROWS, LEAT_W_NOT_FIRST),
-	LAYER("time_mix_g1.weight", g1, LINEAR, EMBD, RANK_G, NONE, 0),
-	LAYER("time_mix_g2.weight", g2, LINEAR, RANK_G, EMBD, ROWS, 0),
-	LAYER("time_mix_k_k.weight", k_k, VECTOR, EMBD, ONE, ROWS, 0),
-	LAYER("time_mix_k_a.weight", k_a, VECTOR, EMBD, ONE, ROWS, 0),
-	LAYER("time_mix_r_k.weight", r_k, VECTOR, EMBD, ONE, ROWS, 0),
-	LAYER("time_mix_ln.weight", gn_w, VECTOR, EMBD, ONE, ROWS, 0),
-	LAYER("time_mix_ln.bias", gn_b, VECTOR, EMBD, ONE, ROWS, 0),
-	LAYER("channel_mix_lerp_k.weight", mu_ffn, VECTOR, EMBD, ONE, NONE, 0),
-	LAYER("channel_mix_key.weight", ffn_k, LINEAR, EMBD, FF, ROWS, 0),
-	LAYER("channel_mix_value.weight", ffn_v, LINEAR, FF, EMBD, COLS, 0),
+	LAYER(ln1_w, VECTOR, EMBD, ONE, NONE, 0, "attn_norm.weight", NULL, "ln1.weight"),
+	LAYER(ln1_b, VECTOR, EMBD, ONE, NONE, 0, "attn_norm.bias", NULL, "ln1.bias"),
+	LAYER(ln2_w, VECTOR, EMBD, ONE, NONE, 0, "attn_norm_2.weight", NULL, "ln2.weight"),
+	LAYER(ln2_b, VECTOR, EMBD, ONE, NONE, 0, "attn_norm_2.bias", NULL, "ln2.bias"),
+	LAYER(mu_r, VECTOR, EMBD, ONE, NONE, 0, "time_mix_lerp_fused.weight", NULL, "att.x_r"),
+	LAYER(mu_w, VECTOR, EMBD, ONE, NONE, 0, "time_mix_lerp_fused.weight", NULL, "att.x_w"),
+	LAYER(mu_k, VECTOR, EMBD, ONE, NONE, 0, "time_mix_lerp_fused.weight", NULL, "att.x_k"),
+	LAYER(mu_v, VECTOR, EMBD, ONE, NONE, 0, "time_mix_lerp_fused.weight", NULL, "att.x_v"),
+	LAYER(mu_a, VECTOR, EMBD, ONE, NONE, 0, "time_mix_lerp_fused.weight", NULL, "att.x_a"),
+	LAYER(mu_g, VECTOR, EMBD, ONE, NONE, 0, "time_mix_lerp_fused.weight", NULL, "att.x_g"),
+	LAYER(r, LINEAR, EMBD, EMBD, ROWS, 0, "time_mix_receptance.weight", NULL, "att.receptance.weight"),
+	LAYER(k, LINEAR, EMBD, EMBD, ROWS, 0, "time_mix_key.weight", NULL, "att.key.weight"),
+	LAYER(v, LINEAR, EMBD, EMBD, ROWS, 0, "time_mix_value.weight", NULL, "att.value.weight"),
+	LAYER(o, LINEAR, EMBD, EMBD, COLS, 0, "time_mix_output.weight", NULL, "att.output.weight"),
+	LAYER(w1, LINEAR, EMBD, RANK_W, NONE, 0, "time_mix_w1.weight", NULL, "att.w1^T"),
+	LAYER(w2, LINEAR, RANK_W, EMBD, ROWS, 0, "time_mix_w2.weight", NULL, "att.w2^T"),
+	LAYER(w2, BIAS, EMBD, ONE, ROWS, 0, "time_mix_w0.weight", NULL, "att.w0"),
+	LAYER(a1, LINEAR, EMBD, RANK_A, NONE, 0, "time_mix_a1.weight", NULL, "att.a1^T"),
+	LAYER(a2, LINEAR, RANK_A, EMBD, ROWS, 0, "time_mix_a2.weight", NULL, "att.a2^T"),
+	LAYER(a2, BIAS, EMBD, ONE, ROWS, 0, "time_mix_a0.weight", NULL, "att.a0"),
+	LAYER(v1, LINEAR, EMBD, RANK_V, NONE, LEAT_W_NOT_FIRST, "time_mix_v1.weight", NULL, "att.v1^T"),
+	LAYER(v2, LINEAR, RANK_V, EMBD, ROWS, LEAT_W_NOT_FIRST, "time_mix_v2.weight", NULL, "att.v2^T"),
+	LAYER(v2, BIAS, EMBD, ONE, ROWS, LEAT_W_NOT_FIRST, "time_mix_v0.weight", NULL, "att.v0"),
+	LAYER(g1, LINEAR, EMBD, RANK_G, NONE, 0, "time_mix_g1.weight", NULL, "att.g1^T"),
+	LAYER(g2, LINEAR, RANK_G, EMBD, ROWS, 0, "time_mix_g2.weight", NULL, "att.g2^T"),
+	LAYER(k_k, VECTOR, EMBD, ONE, ROWS, 0, "time_mix_k_k.weight", NULL, "att.k_k"),
+	LAYER(k_a, VECTOR, EMBD, ONE, ROWS, 0, "time_mix_k_a.weight", NULL, "att.k_a"),
+	LAYER(r_k, VECTOR, EMBD, ONE, ROWS, 0, "time_mix_r_k.weight", NULL, "att.r_k"),
+	LAYER(gn_w, VECTOR, EMBD, ONE, ROWS, 0, "time_mix_ln.weight", NULL, "att.ln_x.weight"),
+	LAYER(gn_b, VECTOR, EMBD, ONE, ROWS, 0, "time_mix_ln.bias", NULL, "att.ln_x.bias"),
+	LAYER(mu_ffn, VECTOR, EMBD, ONE, NONE, 0, "channel_mix_lerp_k.weight", NULL, "ffn.x_k"),
+	LAYER(ffn_k, LINEAR, EMBD, FF, ROWS, 0, "channel_mix_key.weight", NULL, "ffn.key.weight"),
+	LAYER(ffn_v, LINEAR, FF, EMBD, COLS, 0, "channel_mix_value.weight", NULL, "ffn.value.weight"),
 };
 
-static enum leat_status config(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
+static enum leat_status from_settings(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
 {
 	char key[128];
-	int64_t n_layer, embd, ff, head, ctx;
+	int64_t n_layer, embd, ff, head, ctx; /* what it was trained at is no limit: proved, not kept */
 	double eps;
 	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "block_count", key), 1, LEAT_MAX_LAYERS, &n_layer, err));
 	LEAT_TRY(leat_meta_int(f, leat_arch_key(f, "embedding_length", key), 1, LEAT_MAX_EMBD, &embd, err));
@@ -83,17 +89,44 @@ static enum leat_status config(struct leat_config *p, const struct leat_file *f,
 	LEAT_TRY(leat_meta_int_opt(f, leat_arch_key(f, "context_length", key), 1, INT64_MAX, 0, &ctx, err));
 	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "attention.layer_norm_epsilon", key), 1e-12, 0.1, 1e-5, &eps,
 				     err));
-	if (embd % head || head % 8)
-		return leat_fail(err, LEAT_E_FORMAT, "rwkv7.wkv.head_size", LEAT_NO_OFFSET,
-				 "%s: rwkv7.wkv.head_size %lld must be a multiple of 8 that divides the width %lld",
-				 f->path, (long long)head, (long long)embd);
 	p->n_layer = (int)n_layer;
 	p->eps = (float)eps;
 	p->dim[LEAT_D_EMBD] = (int)embd;
 	p->dim[LEAT_D_FF] = (int)ff;
 	p->dim[LEAT_D_HEAD] = (int)head;
-	p->dim[LEAT_D_HEADS] = (int)(embd / head);
-	p->dim[LEAT_D_WKV] = (int)(embd * head);
+	return LEAT_OK;
+}
+
+/* A checkpoint of RWKV-LM has no settings: width from the embedding, head size from r_k [heads][head size] (64 where a
+ * converter made it flat), one ln1 per block, and the rest as the loader meets it. */
+static enum leat_status from_tensors(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
+{
+	const struct leat_tensor *embd = leat_file_tensor(f, "emb.weight");
+	const struct leat_tensor *r_k = leat_file_tensor(f, "blocks.0.att.r_k");
+	char name[64];
+	if (!embd || embd->dim[0] > LEAT_MAX_EMBD || !r_k)
+		return leat_fail(err, LEAT_E_FORMAT, "emb.weight", LEAT_NO_OFFSET,
+				 "%s: tensor 'emb.weight' is missing or wider than %d", f->path, LEAT_MAX_EMBD);
+	do
+		snprintf(name, sizeof name, "blocks.%d.ln1.weight", ++p->n_layer);
+	while (leat_file_tensor(f, name) && p->n_layer < LEAT_MAX_LAYERS);
+	uint64_t head = r_k->dim[0] == embd->dim[0] && r_k->n_dims != 2 ? 64 : r_k->dim[0];
+	p->eps = 1e-5f;
+	p->dim[LEAT_D_EMBD] = (int)embd->dim[0];
+	p->dim[LEAT_D_HEAD] = head <= 256 ? (int)head : 0;
+	return LEAT_OK;
+}
+
+static enum leat_status config(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
+{
+	LEAT_TRY(f->source == LEAT_SOURCE_RWKV ? from_tensors(p, f, err) : from_settings(p, f, err));
+	int embd = p->dim[LEAT_D_EMBD], head = p->dim[LEAT_D_HEAD];
+	if (head < 8 || embd % head || head % 8)
+		return leat_fail(err, LEAT_E_FORMAT, "rwkv7.wkv.head_size", LEAT_NO_OFFSET,
+				 "%s: rwkv7.wkv.head_size %d must be a multiple of 8 that divides the width %d",
+				 f->path, head, embd);
+	p->dim[LEAT_D_HEADS] = embd / head;
+	p->dim[LEAT_D_WKV] = embd * head;
 	return LEAT_OK;
 }
 
@@ -128,12 +161,12 @@ static struct vars declare(struct leat_rec *c, const struct leat_config *p)
 static void token_shift(struct leat_rec *c, struct vars *s, const struct layer *l)
 {
 	leat_shift(c, s->d, s->h, STATE_SHIFT);
-	leat_lerp(c, s->xr, s->h, s->d, &l->mu, MU_R);
-	leat_lerp(c, s->xw, s->h, s->d, &l->mu, MU_W);
-	leat_lerp(c, s->xk, s->h, s->d, &l->mu, MU_K);
-	leat_lerp(c, s->xv, s->h, s->d, &l->mu, MU_V);
-	leat_lerp(c, s->xa, s->h, s->d, &l->mu, MU_A);
-	leat_lerp(c, s->xg, s->h, s->d, &l->mu, MU_G);
+	leat_lerp(c, s->xr, s->h, s->d, &l->mu_r, 0);
+	leat_lerp(c, s->xw, s->h, s->d, &l->mu_w, 0);
+	leat_lerp(c, s->xk, s->h, s->d, &l->mu_k, 0);
+	leat_lerp(c, s->xv, s->h, s->d, &l->mu_v, 0);
+	leat_lerp(c, s->xa, s->h, s->d, &l->mu_a, 0);
+	leat_lerp(c, s->xg, s->h, s->d, &l->mu_g, 0);
 }
 
 static void project(struct leat_rec *c, struct vars *s, const struct layer *l, struct leat_buf *v, int first)
@@ -208,6 +241,7 @@ static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
 extern const struct leat_arch leat_arch_rwkv7;
 const struct leat_arch leat_arch_rwkv7 = {
 	.name = "rwkv7",
+	.rwkv_mark = "blocks.0.att.r_k",
 	.family = LEAT_FAMILY_RWKV,
 	LEAT_ARCH_TABLES,
 	.config = config,

@@ -24,7 +24,6 @@ enum leat_dim {
 	LEAT_D_HEAD,  /* elements of a head */
 	LEAT_D_WKV,   /* heads * head size^2 */
 	LEAT_D_RANK_W, LEAT_D_RANK_A, LEAT_D_RANK_V, LEAT_D_RANK_G, /* RWKV low-rank matrices */
-	LEAT_D_SIX,   /* 6: RWKV-7's fused token-shift weights */
 	LEAT_D_COUNT
 };
 
@@ -33,9 +32,10 @@ enum leat_split { LEAT_SPLIT_NONE, LEAT_SPLIT_ROWS, LEAT_SPLIT_COLS, LEAT_SPLIT_
 
 enum leat_weight_kind {
 	LEAT_W_LINEAR, /* struct leat_linear: [out][in] matrix */
-	LEAT_W_BIAS,   /* vector [out], the bias of the struct leat_linear at `offset` */
+	LEAT_W_BIAS,   /* vector [in], the bias of the struct leat_linear at `offset` */
 	LEAT_W_TABLE,  /* struct leat_weight *: looked up by row */
 	LEAT_W_VECTOR, /* struct leat_vec: `out` vectors of `in` elements */
+	LEAT_W_UNUSED, /* known, of any shape, and not needed */
 };
 
 enum {
@@ -44,8 +44,13 @@ enum {
 	LEAT_W_TIED_TO_TABLE = 4,  /* absent: the model's token table is used */
 };
 
+/* Names are one per source, in the order of enum leat_source; NULL: that source has no such tensor. Names of a layer
+ * leave out the source's prefix ("blk.N.", "model.layers.N.", "blocks.N."). Two things a name can say more:
+ * - Lines of one table that name the same tensor share it: each takes the next rows (of a vector: elements), in order,
+ *   as a view, and together they must take all. So a fused q|k|v needs no copy and no word in forward().
+ * - "att.w1^T" is stored [in][out]. A file that has it turned already is taken as it is. */
 struct leat_weight_decl {
-	const char *name[LEAT_SOURCE_COUNT]; /* layers: without the "blk.N." prefix */
+	const char *name[LEAT_SOURCE_COUNT];
 	size_t offset;                       /* in the arch's top or layer struct */
 	enum leat_weight_kind kind;
 	enum leat_dim in, out;
@@ -53,10 +58,11 @@ struct leat_weight_decl {
 	unsigned flags;
 };
 
-/* One line of a table: the fields of `type`, with the prefixes of the enums left out. */
-#define LEAT_WEIGHT(type, name, field, kind, in, out, split, flags)                                        \
-	{                                                                                                  \
-		{ name }, offsetof(type, field), LEAT_W_##kind, LEAT_D_##in, LEAT_D_##out, LEAT_SPLIT_##split, flags \
+/* One line of a table: the fields of `type`, with the prefixes of the enums left out, then the names. */
+#define LEAT_WEIGHT(type, field, kind, in, out, split, flags, ...)                                            \
+	{                                                                                                     \
+		{ __VA_ARGS__ }, offsetof(type, field), LEAT_W_##kind, LEAT_D_##in, LEAT_D_##out, LEAT_SPLIT_##split, \
+			flags                                                                                 \
 	}
 
 /* A tensor that a sequence carries from token to token, for each layer. */
@@ -83,7 +89,9 @@ struct leat_model; /* model/model.h */
 enum leat_family { LEAT_FAMILY_ATTENTION, LEAT_FAMILY_RWKV };
 
 struct leat_arch {
-	const char *name;    /* value of general.architecture */
+	const char *name;       /* value of general.architecture in GGUF */
+	const char *hf_type[3]; /* values of model_type in config.json; unused ones NULL */
+	const char *rwkv_mark;  /* a tensor that only this version of RWKV has, or NULL */
 	enum leat_family family;
 	size_t top_size, layer_size; /* of its structs of weights */
 	const struct leat_weight_decl *top, *layer;
@@ -102,7 +110,8 @@ struct leat_arch {
 	.n_state = sizeof state / sizeof *state
 extern const struct leat_arch *const leat_arch_list[]; /* generated, NULL at the end */
 
-/* The key of an architecture's metadata, "ARCH.suffix", into buf; returned. */
+/* The key under which a file's source keeps the setting that GGUF calls "ARCH.suffix", into buf; returned. Hugging Face
+ * spells some settings in several ways: the one that this file has, else the usual one. */
 const char *leat_arch_key(const struct leat_file *f, const char *suffix, char buf[128]);
 
 #endif
