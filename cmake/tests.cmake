@@ -2,6 +2,7 @@
 #   tests/unit/ROOM/test_X.c -> unit.ROOM.X     tests/{golden,conform,invariance}/test_X.c -> golden.X ...
 #   tests/hostile/test_X.c -> hostile.X
 #   tests/kernels/*.c -> kerncheck, one program     tests/cli/X.sh -> cli.X     tests/gates/run.sh -> gates
+#   tests/outside/X.sh -> outside.X
 # Labels: the kind; `long` for names ending in _long (./dev test --long); `threads` for what the thread sanitizer runs.
 # Exit 77 means skipped.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
@@ -95,6 +96,22 @@ foreach(source IN LISTS sources)
 	if(TARGET leat)
 		add_test(NAME cli.${stem} COMMAND sh "${source}")
 		leat_test_properties(cli.${stem} cli)
+	endif()
+endforeach()
+
+# The example is built as a user would: the public header alone.
+add_executable(example_generate "${PROJECT_SOURCE_DIR}/examples/generate.c")
+set_target_properties(example_generate PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+target_link_libraries(example_generate PRIVATE libleat)
+
+# What others see of leat: installed files, header, manual pages, shells. The compiler and the tools are the test's own
+# here, so a build with sanitizers adds nothing.
+file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/outside/*.sh")
+foreach(source IN LISTS sources)
+	get_filename_component(stem "${source}" NAME_WE)
+	if(TARGET leat AND NOT LEAT_SANITIZE)
+		add_test(NAME outside.${stem} COMMAND sh "${source}")
+		leat_test_properties(outside.${stem} outside)
 	endif()
 endforeach()
 

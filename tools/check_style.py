@@ -17,7 +17,7 @@ BANNED_IN_LIBRARY = """exit abort _exit quick_exit atexit printf vprintf puts pu
 LIBRARY_WORD = re.compile(r"\b(stdout|stderr)\b")
 TYPEDEF = re.compile(r"\btypedef\s+(?:const\s+)?(struct|union|enum)\b")
 SUFFIX_T = re.compile(r"\btypedef\b[^;{}]*\b(\w+_t)\s*;|\b(?:struct|union|enum)\s+(\w+_t)\s*\{")
-CODE = ("src", "include", "cli", "server", "tests")
+CODE = ("src", "include", "cli", "server", "examples", "tests")
 OTHER_TEXT = (".py", ".sh", ".cmake", ".txt", ".md")
 
 

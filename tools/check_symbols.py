@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What the built library defines begins with leat_, and it calls nothing that ends or prints for the program.
+"""What the built library defines begins with leat_, it calls nothing that ends or prints for the program, and
+libleat.so shows exactly what the public headers declare, under its version.
 
-Reads BUILD/libleat.a (BUILD: first argument, ROOT/build if absent)."""
+Reads BUILD/libleat.a and BUILD/libleat.so (BUILD: first argument, ROOT/build if absent)."""
 import re
 import subprocess
 import sys
 
-from gate import Gate
+from gate import Gate, without_comments
 
 # Ends the process, prints, or changes what belongs to the whole process.
 BANNED = set("""exit _exit _Exit abort quick_exit atexit on_exit system popen fork execve longjmp _longjmp siglongjmp
@@ -28,6 +29,35 @@ def symbols(library):
 			yield where.rsplit(":", 1)[-1], words[-2], words[-1]
 
 
+# A declaration of a function for others.
+PUBLIC = re.compile(r"\bLEAT_API\b[^;({]*?\b(\w+)\s*\(")
+
+
+def declared(root):
+	headers = sorted((root / "include" / "leat").glob("*.h"))
+	texts = (re.sub(r"^[ \t]*#.*", "", without_comments(path.read_text()), flags=re.M) for path in headers)
+	return {name for text in texts for name in PUBLIC.findall(text)}
+
+
+def shown(library):
+	"""symbol -> version of everything that libleat.so exports."""
+	out = subprocess.run(["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True, check=True)
+	found = (line.split() for line in out.stdout.splitlines())
+	pairs = (words[-1].partition("@") for words in found if words[-2] != "A")
+	return {name: version.lstrip("@") for name, _, version in pairs}
+
+
+def check_shared(gate, library):
+	public, symbols = declared(gate.root), shown(library)
+	for name in sorted(symbols.keys() - public):
+		gate.complain(f"libleat.so exports {name}, which no public header declares")
+	for name in sorted(public - symbols.keys()):
+		gate.complain(f"libleat.so does not export {name}, which a public header declares")
+	for name in sorted(n for n in symbols if symbols[n] != "LEAT_0"):
+		gate.complain(f"libleat.so: {name} has the version '{symbols[name]}', not LEAT_0")
+	return len(symbols)
+
+
 def main():
 	gate = Gate(__doc__, build=True)
 	library = gate.build / "libleat.a"
@@ -42,7 +72,9 @@ def main():
 			defined += 1
 			if not OURS.match(symbol):
 				gate.complain(f"{member}: global symbol {symbol} does not begin with leat_")
-	gate.end(f"{defined} global symbols of libleat.a")
+	shared = gate.build / "libleat.so"
+	exports = f"{check_shared(gate, shared)} exports of libleat.so" if shared.is_file() else "no libleat.so here"
+	gate.end(f"{defined} global symbols of libleat.a, {exports}")
 
 
 if __name__ == "__main__":

@@ -30,9 +30,15 @@ build_tree() {
 	for source in "$tree"/src/*/*.c; do
 		folder=$objects/$(basename "$(dirname "$source")")
 		mkdir -p "$folder"
-		cc -O1 -I"$tree/src" -I"$tree/include" -c "$source" -o "$folder/$(basename "$source").o"
+		cc -O1 -fPIC -I"$tree/src" -I"$tree/include" -c "$source" -o "$folder/$(basename "$source").o"
 	done
 	ar rcs "$tree/build/libleat.a" "$objects"/*/*.o
+}
+
+# Links the tree's libleat.so from its objects, with the version script or with the options given.
+share_tree() {
+	[ $# -gt 0 ] || set -- "-Wl,--version-script=$root/cmake/leat.map"
+	cc -shared "$@" -o "$tree/build/libleat.so" "$tree"/build/CMakeFiles/libleat.dir/src/*/*.o
 }
 
 gate() { python3 "$root/tools/check_$1.py" --root "$tree"; }
@@ -162,6 +168,18 @@ test_symbols() {
 	build_tree
 	refuses symbols "p.c.o: uses printf"
 	refuses symbols "p.c.o: uses exit"
+	fresh_tree
+	lines '#define LEAT_API __attribute__((visibility("default")))' 'LEAT_API int leat_one(void);' \
+		'/* LEAT_API int leat_gone(void); */' >"$tree/include/leat/leat.h"
+	build_tree
+	share_tree
+	passes symbols
+	echo 'LEAT_API int leat_more(void);' >>"$tree/include/leat/leat.h"
+	refuses symbols "libleat.so does not export leat_more"
+	sed -i '/LEAT_API int/d' "$tree/include/leat/leat.h"
+	refuses symbols "libleat.so exports leat_one"
+	share_tree -Wl,--default-symver
+	refuses symbols "leat_one has the version 'libleat.so', not LEAT_0"
 }
 
 # One object at a time has flags of its own here: AVX in isa_avx2.c is right, in kernels.c it is a leak.

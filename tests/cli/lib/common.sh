@@ -6,6 +6,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=${LEAT_SOURCE_DIR:-$(cd "$here/../.." && pwd)}
 oracle=${LEAT_ORACLE:-$root/../shared/oracle}
+build=${LEAT_BUILD_DIR:-$root/build}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 # The caller's settings must not reach the program.
