@@ -1,7 +1,8 @@
 #!/bin/sh
 # gen_list.sh KIND OUTPUT NAME... - writes one generated list into OUTPUT.
 #
-#   arch format sampler backend cmd   a C file: `const struct leat_KIND *const leat_KIND_list[]` of the descriptors
+#   arch format sampler template backend cmd
+#                                     a C file: `const struct leat_KIND *const leat_KIND_list[]` of the descriptors
 #                                     leat_KIND_NAME, NULL-terminated
 #   quant-def                         X(NAME) a line
 #   quant-all                         #include "quant/NAME.h" a line
@@ -57,7 +58,7 @@ quant_all() {
 
 mkdir -p "$(dirname "$output")"
 case $kind in
-arch | format | sampler | backend | cmd) descriptors "$@" ;;
+arch | format | sampler | template | backend | cmd) descriptors "$@" ;;
 quant-def) quant_def "$@" ;;
 quant-all) quant_all "$@" ;;
 *)

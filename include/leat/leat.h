@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "leat/status.h"
+#include "leat/chat.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -12,4 +12,8 @@ enum leat_status leat_params_take(void *dst, size_t known, const void *params, s
 /* Copies a filled info struct out: at most ret->struct_size bytes, which it keeps. */
 void leat_info_give(void *ret, const void *src, size_t known);
 
+/* Chooses the model's chat template; the vocabulary is open, and the weights if there will be any. */
+enum leat_status leat_model_choose_chat(struct leat_model *m, struct leat_error *err);
+void leat_model_forget_chat(struct leat_model *m);
+
 #endif

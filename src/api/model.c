@@ -93,13 +93,14 @@ static enum leat_status open_parts(struct leat_model *m, const char *path, const
 	LEAT_TRY(open_vocab(m, p->tokenizer, err));
 	m->vocab_only = (p->flags & LEAT_MODEL_VOCAB_ONLY) != 0;
 	if (m->vocab_only)
-		return LEAT_OK;
+		return leat_model_choose_chat(m, err);
 	LEAT_TRY(report(p, "weights", size / 2, size, err));
 	LEAT_TRY(leat_weights_load(&m->w, f, err));
 	if (leat_vocab_size(m->vocab) > m->w.table->rows)
 		return leat_fail(err, LEAT_E_FORMAT, "tokenizer.ggml.tokens", LEAT_NO_OFFSET,
 				 "%s: the vocabulary has %d tokens and tensor '%s' only %d rows", path,
 				 leat_vocab_size(m->vocab), m->w.table->name, m->w.table->rows);
+	LEAT_TRY(leat_model_choose_chat(m, err));
 	leat_map_will_need(&f->map, 0, size);
 	return report(p, "weights", size, size, err);
 }
@@ -134,6 +135,7 @@ void leat_model_unref(struct leat_model *m)
 {
 	if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
 		return;
+	leat_model_forget_chat(m);
 	leat_vocab_destroy(m->vocab);
 	leat_weights_deinit(&m->w);
 	free(m);

@@ -27,10 +27,12 @@ struct leat_weights {
 };
 
 struct leat_vocab; /* text/tokenizer.h */
+struct leat_chat;
 
 struct leat_model {
 	struct leat_weights w;
 	struct leat_vocab *vocab;   /* owned */
+	struct leat_chat *chat;     /* owned; text/template.h */
 	size_t max_token_bytes;     /* longest text that one token can bring */
 	atomic_int refs;
 	int vocab_only;             /* w holds the file only */

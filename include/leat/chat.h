@@ -1,0 +1,70 @@
+/* chat.h - conversations: messages as tokens, as the model was trained to read them. Part of <leat/leat.h>. */
+#ifndef LEAT_CHAT_H
+#define LEAT_CHAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "leat/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct leat_model;
+
+struct leat_message {
+	const char *role;       /* "system" (the first only), "user", "assistant" */
+	const char *content;    /* any bytes; always plain text, never parsed for control tokens */
+	uint64_t content_bytes;
+};
+
+/* How the chat template of a model was found. */
+enum leat_chat_source {
+	LEAT_CHAT_NONE = 0,        /* nothing says that this is a chat model: "none" */
+	LEAT_CHAT_FROM_FILE,       /* the file's own template was recognised */
+	LEAT_CHAT_FROM_VOCABULARY, /* the file has none; architecture and vocabulary say it */
+	LEAT_CHAT_GUESSED,         /* leat does not know the file's own; the vocabulary has the marks of this one */
+	LEAT_CHAT_UNKNOWN,         /* leat does not know the file's own, and nothing else helps: "none" */
+	LEAT_CHAT_NAMED,           /* the caller asked for it */
+};
+
+struct leat_chat_info {
+	uint32_t struct_size;
+	int32_t source;              /* enum leat_chat_source */
+	const char *name;            /* "chatml", "none" ...; static */
+	const char *system;          /* what the model's template says when there is no system message; borrowed from
+				      * the model, NULL: nothing. Not for a template that was named */
+	uint64_t system_bytes;
+	int32_t n_stop, n_stop_ids;  /* what ends an answer, for leat_request_params */
+	const char *stop[8];         /* static */
+	int32_t stop_ids[8];
+	int32_t trim;                /* 1: blanks around an answer are not part of it */
+	int32_t reserved0;
+};
+/* `name` NULL: the model's own choice. E_NOTFOUND: no such template; E_UNSUPPORTED: the vocabulary lacks a control
+ * token that it writes. */
+LEAT_API enum leat_status leat_model_get_chat_info(const struct leat_model *m, const char *name,
+						   struct leat_chat_info *info, struct leat_error *err);
+/* The templates of this build: index 0.. until NULL. */
+LEAT_API const char *leat_chat_template_at(int32_t index);
+
+enum {
+	LEAT_CHAT_GENERATE = 1,  /* end with the words that open an answer */
+	LEAT_CHAT_CONTINUE = 2,  /* the messages follow on an answer that was just generated: begin with what closes it,
+				  * without system message and token that begins a text */
+	LEAT_CHAT_OPEN_LAST = 4, /* an answer at the end is left open, as if it had just been generated */
+};
+/* A conversation as token ids (heap, leat_free; NULL when there are none) and as text. E_ARG: unknown role, a system
+ * message that is not the first; else as leat_model_get_chat_info. */
+LEAT_API enum leat_status leat_model_chat_tokens(const struct leat_model *m, const char *name,
+						 const struct leat_message *messages, size_t n, unsigned flags,
+						 int32_t **ret_ids, size_t *ret_n, struct leat_error *err);
+LEAT_API enum leat_status leat_model_chat_text(const struct leat_model *m, const char *name,
+					       const struct leat_message *messages, size_t n, unsigned flags,
+					       char **ret_text, size_t *ret_bytes, struct leat_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
