@@ -78,7 +78,7 @@ struct leat_model_info {
 	int32_t n_rows;             /* logits per row as the file's head has them; >= n_vocab */
 	int32_t n_ctx_train;        /* tokens the model was made for; 0: no limit */
 	int32_t bos, eos;           /* -1 if none */
-	char tokenizer[16];         /* "bpe", "rwkv" */
+	char tokenizer[16];         /* "bpe", "spm", "rwkv" */
 	char reserved[48];
 };
 /* info->struct_size says how much the caller knows. */

@@ -209,7 +209,7 @@ enum leat_status leat_model_detokenize(const struct leat_model *m, const int32_t
 {
 	struct leat_detok d;
 	size_t cap = 5, used = 0;
-	leat_detok_init(&d, m->vocab, (flags & LEAT_TEXT_SPECIAL) != 0);
+	leat_detok_init_text(&d, m->vocab, (flags & LEAT_TEXT_SPECIAL) != 0);
 	for (size_t i = 0; i < n; i++) {
 		if (ids[i] < 0 || ids[i] >= leat_vocab_size(m->vocab))
 			return leat_fail(err, LEAT_E_ARG, "ids", LEAT_NO_OFFSET, "token %zu is %d, wanted 0 to %d", i,

@@ -7,7 +7,7 @@
 
 #include "text/unicode.h"
 
-static const char tokens_key[] = "tokenizer.ggml.tokens", merges_key[] = "tokenizer.ggml.merges";
+static const char tokens_key[] = "tokenizer.ggml.tokens";
 
 /* The GPT-2 byte alphabet writes printable bytes as themselves and the 68 others (0..32, 127..160, 173) as U+0100 and
  * up, in order. */
@@ -49,155 +49,30 @@ static enum leat_status fill_bytes(struct leat_bpe *b, const struct leat_vocab *
 	return LEAT_OK;
 }
 
-/* The two sides of a merge. */
-struct merge {
-	int32_t left, right;
-};
-
-static enum leat_status bad_merge(size_t i, const struct leat_str *s, const char *wanted, struct leat_error *err)
-{
-	char shown[96];
-	leat_escape(shown, sizeof(shown), s->s, s->n);
-	return leat_fail(err, LEAT_E_FORMAT, merges_key, LEAT_NO_OFFSET, "%s: merge %zu: found '%s', wanted %s",
-			 merges_key, i, shown, wanted);
-}
-
-/* "LEFT RIGHT" in the byte alphabet, which has no space. `buf` has room for the bytes of both. */
-static enum leat_status read_merge(const struct leat_vocab *v, size_t i, const struct leat_str *s, unsigned char *buf,
-				   struct merge *m, int32_t *ret_result, struct leat_error *err)
-{
-	const char *space = s->n ? memchr(s->s, ' ', (size_t)s->n) : NULL;
-	size_t left = space ? (size_t)(space - s->s) : 0, right = space ? (size_t)s->n - left - 1 : 0;
-	if (!space || left == 0 || right == 0 || memchr(space + 1, ' ', right))
-		return bad_merge(i, s, "two tokens separated by one space", err);
-	if (left > LEAT_MAX_TOKEN_BYTES || right > LEAT_MAX_TOKEN_BYTES)
-		return bad_merge(i, s, "two tokens of the vocabulary", err);
-	size_t n = leat_bpe_decode_alphabet((const unsigned char *)s->s, left, buf);
-	size_t more = leat_bpe_decode_alphabet((const unsigned char *)space + 1, right, buf + n);
-	m->left = leat_vocab_find(v, buf, n);
-	m->right = leat_vocab_find(v, buf + n, more);
-	if (m->left < 0 || m->right < 0)
-		return bad_merge(i, s, "two tokens of the vocabulary", err);
-	*ret_result = leat_vocab_find(v, buf, n + more);
-	if (*ret_result < 0)
-		return bad_merge(i, s, "a pair whose joined form is in the vocabulary", err);
-	return LEAT_OK;
-}
-
-static enum leat_status read_merges(struct leat_bpe *b, const struct leat_vocab *v, const struct leat_vocab_spec *spec,
-				    struct merge *merge, struct leat_error *err)
-{
-	unsigned char *buf = malloc(2 * (size_t)LEAT_MAX_TOKEN_BYTES);
-	enum leat_status st = LEAT_OK;
-	if (!buf)
-		return leat_fail(err, LEAT_E_NOMEM, merges_key, LEAT_NO_OFFSET, "no memory for the merges");
-	for (size_t i = 0; st == LEAT_OK && i < spec->n_merges; i++)
-		st = read_merge(v, i, &spec->merges[i], buf, &merge[i], &b->result[i], err);
-	free(buf);
-	return st;
-}
-
-/* Orders the merges by left, then right token: two counting sorts, the first into `order`. */
-static void sort_merges(struct leat_bpe *b, const struct merge *merge, uint32_t *order, uint32_t *count,
-			size_t n_tokens)
-{
-	for (uint32_t i = 0; i < b->n_merges; i++) {
-		count[merge[i].right + 1]++;
-		b->row[merge[i].left + 1]++;
-	}
-	for (size_t t = 0; t < n_tokens; t++) {
-		count[t + 1] += count[t];
-		b->row[t + 1] += b->row[t];
-	}
-	for (uint32_t i = 0; i < b->n_merges; i++)
-		order[count[merge[i].right]++] = i;
-	memcpy(count, b->row, n_tokens * sizeof(*count));
-	for (uint32_t k = 0; k < b->n_merges; k++) {
-		uint32_t i = order[k], at = count[merge[i].left]++;
-		b->right[at] = (uint32_t)merge[i].right;
-		b->rank[at] = i;
-	}
-}
-
-static enum leat_status check_duplicates(const struct leat_bpe *b, const struct leat_vocab_spec *spec,
-					 const struct merge *merge, struct leat_error *err)
-{
-	for (uint32_t k = 1; k < b->n_merges; k++) {
-		uint32_t i = b->rank[k - 1], j = b->rank[k];
-		if (b->right[k - 1] == b->right[k] && merge[i].left == merge[j].left) {
-			char shown[96];
-			leat_escape(shown, sizeof(shown), spec->merges[j].s, spec->merges[j].n);
-			return leat_fail(err, LEAT_E_FORMAT, merges_key, LEAT_NO_OFFSET,
-					 "%s: merge %u: found '%s' again, which is merge %u, wanted each pair once",
-					 merges_key, j, shown, i);
-		}
-	}
-	return LEAT_OK;
-}
-
-static enum leat_status build_table(struct leat_bpe *b, struct leat_vocab *v, const struct leat_vocab_spec *spec,
-				    struct leat_error *err)
-{
-	size_t n_tokens = spec->n_tokens, n = spec->n_merges;
-	struct merge *merge = calloc(n + 1, sizeof(*merge));
-	uint32_t *order = calloc(n + 1, sizeof(*order)), *count = calloc(n_tokens + 1, sizeof(*count));
-	enum leat_status st;
-	if (!merge || !order || !count) {
-		st = leat_fail(err, LEAT_E_NOMEM, merges_key, LEAT_NO_OFFSET, "no memory for %zu merges", n);
-	} else {
-		st = read_merges(b, v, spec, merge, err);
-		if (st == LEAT_OK) {
-			sort_merges(b, merge, order, count, n_tokens);
-			st = check_duplicates(b, spec, merge, err);
-		}
-	}
-	free(count);
-	free(order);
-	free(merge);
-	return st;
-}
-
 enum leat_status leat_bpe_build(struct leat_vocab *v, const struct leat_vocab_spec *spec, struct leat_error *err)
 {
-	size_t n = spec->n_merges;
-	if (n > LEAT_MAX_MERGES)
-		return leat_fail(err, LEAT_E_LIMIT, merges_key, LEAT_NO_OFFSET,
-				 "%s: found %zu merges, at most %d are allowed", merges_key, n, LEAT_MAX_MERGES);
 	struct leat_bpe *b = v->bpe = leat_arena_take(&v->arena, sizeof(*b));
-	if (b) {
-		b->n_merges = (uint32_t)n;
+	if (b)
 		b->byte_pair = leat_arena_take_array(&v->arena, 65536, sizeof(*b->byte_pair));
-		b->row = leat_arena_take_array(&v->arena, spec->n_tokens + 1, sizeof(*b->row));
-		b->right = leat_arena_take_array(&v->arena, n + 1, sizeof(*b->right));
-		b->rank = leat_arena_take_array(&v->arena, n + 1, sizeof(*b->rank));
-		b->result = leat_arena_take_array(&v->arena, n + 1, sizeof(*b->result));
-	}
-	if (!b || !b->byte_pair || !b->row || !b->right || !b->rank || !b->result)
-		return leat_fail(err, LEAT_E_NOMEM, merges_key, LEAT_NO_OFFSET, "no memory for %zu merges", n);
+	if (!b || !b->byte_pair)
+		return leat_fail(err, LEAT_E_NOMEM, NULL, LEAT_NO_OFFSET, "no memory for the merges");
+	b->n_rows = (uint32_t)v->n_tokens;
 	LEAT_TRY(fill_bytes(b, v, err));
-	LEAT_TRY(build_table(b, v, spec, err));
+	LEAT_TRY(leat_bpe_read_merges(b, v, spec, err));
 	for (size_t i = 0; i < 65536; i++)
 		b->byte_pair[i] = leat_bpe_rank(b, b->byte_id[i >> 8], b->byte_id[i & 255]);
 	return LEAT_OK;
 }
 
-/* A piece so short that looking at all pairs again after each merge costs less than any queue. */
-enum { SHORT_BYTES = 48 };
-
-static size_t merge_short(const struct leat_bpe *b, const unsigned char *text, size_t n, int32_t *id)
+size_t leat_bpe_merge_short(const struct leat_bpe *b, int32_t *id, uint32_t *rank, size_t n)
 {
-	uint32_t rank[SHORT_BYTES];
-	for (size_t i = 0; i < n; i++)
-		id[i] = b->byte_id[text[i]];
-	for (size_t i = 0; i + 1 < n; i++)
-		rank[i] = b->byte_pair[text[i] << 8 | text[i + 1]];
 	while (n > 1) {
 		size_t at = 0;
 		for (size_t i = 1; i + 1 < n; i++)
 			at = rank[i] < rank[at] ? i : at;
 		if (rank[at] == LEAT_NO_MERGE)
 			break;
-		id[at] = b->result[rank[at]];
+		id[at] = leat_bpe_join(b, rank[at], id[at], id[at + 1]);
 		n--;
 		memmove(id + at + 1, id + at + 2, (n - at - 1) * sizeof(*id));
 		memmove(rank + at, rank + at + 1, (n - 1 - at) * sizeof(*rank));
@@ -213,20 +88,26 @@ static enum leat_status encode_piece(const struct leat_vocab *v, struct leat_bpe
 				     size_t n, struct leat_ids *out, struct leat_error *err)
 {
 	const struct leat_bpe *b = v->bpe;
-	if (n > SHORT_BYTES)
-		return leat_bpe_long_encode(b, work, text, n, out, err);
+	uint32_t rank[LEAT_BPE_SHORT];
 	LEAT_TRY(leat_ids_reserve(out, n, err));
-	if (n == 1)
-		out->id[out->n++] = b->byte_id[text[0]];
-	else
-		out->n += merge_short(b, text, n, out->id + out->n);
+	int32_t *id = out->id + out->n;
+	for (size_t i = 0; i < n; i++)
+		id[i] = b->byte_id[text[i]];
+	if (n > LEAT_BPE_SHORT) {
+		LEAT_TRY(leat_bpe_long_merge(b, work, text, id, &n, err));
+	} else if (n > 1) {
+		for (size_t i = 0; i + 1 < n; i++)
+			rank[i] = b->byte_pair[text[i] << 8 | text[i + 1]];
+		n = leat_bpe_merge_short(b, id, rank, n);
+	}
+	out->n += n;
 	return LEAT_OK;
 }
 
 /* A piece that is a token as a whole, where the pre-tokenizer says that this settles it. */
 static int whole_word(const struct leat_vocab *v, const unsigned char *text, size_t n)
 {
-	int id = v->pretok->whole_words ? leat_vocab_find(v, text, n) : -1;
+	int id = v->whole_words ? leat_vocab_find(v, text, n) : -1;
 	return id >= 0 && v->token_kind[id] == LEAT_TOKEN_NORMAL ? id : -1;
 }
 

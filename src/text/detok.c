@@ -10,6 +10,12 @@ void leat_detok_init(struct leat_detok *d, const struct leat_vocab *v, int speci
 	d->special = special;
 }
 
+void leat_detok_init_text(struct leat_detok *d, const struct leat_vocab *v, int special)
+{
+	leat_detok_init(d, v, special);
+	d->drop_space = leat_vocab_space_prefix(v);
+}
+
 /* U+FFFD takes three bytes and may stand for a single one. */
 size_t leat_detok_bound(const struct leat_detok *d, int id)
 {
@@ -55,7 +61,9 @@ size_t leat_detok_next(struct leat_detok *d, int id, char *out, size_t cap)
 	const unsigned char *s = leat_vocab_bytes(d->vocab, id, d->special, &n);
 	if (cap < leat_detok_bound(d, id))
 		return 0;
-	for (size_t i = 0; i < n; i++)
+	size_t i = d->drop_space && n && s[0] == ' ';
+	d->drop_space = d->drop_space && n == 0;
+	for (; i < n; i++)
 		written += feed(d, s[i], out + written);
 	return written;
 }

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "text/unicode.h"
 #include "text/vocab.h"
 
 enum { MAX_TEXT_BYTES = 1 << 30 };
@@ -63,29 +64,75 @@ static enum leat_status find_special(const struct leat_vocab *v, const unsigned 
 	return LEAT_OK;
 }
 
-static enum leat_status encode_plain(const struct leat_vocab *v, const unsigned char *text, size_t n,
+static enum leat_status encode_plain(const struct leat_vocab *v, const unsigned char *text, size_t n, int first,
 				     struct leat_ids *out, struct leat_error *err)
 {
 	if (n == 0)
 		return LEAT_OK;
+	if (v->kind == LEAT_VOCAB_SPM)
+		return leat_spm_encode(v, text, n, first, out, err);
 	return v->kind == LEAT_VOCAB_BPE ? leat_bpe_encode(v, text, n, out, err)
 					 : leat_rwkv_encode(v, text, n, out, err);
+}
+
+/* Class of the character that ends at text[pos] or, with `after`, starts there; -1 if there is none. */
+static int class_beside(const unsigned char *text, size_t n, size_t pos, int after, size_t *ret_len)
+{
+	size_t at = pos;
+	if (after ? pos == n : pos == 0)
+		return -1;
+	for (size_t back = 1; !after && back <= 4 && back <= pos; back++) {
+		at = pos - back;
+		if ((text[at] & 0xc0) != 0x80)
+			break;
+	}
+	size_t len = leat_utf8_len(text + at, n - at);
+	if (len == 0 || (!after && at + len != pos))
+		return LEAT_CHAR_OTHER;
+	*ret_len = len;
+	return leat_char_class(leat_utf8_cp(text + at, &len));
+}
+
+static int in_word(const unsigned char *text, size_t n, size_t pos, int after)
+{
+	size_t len = 0;
+	int class = class_beside(text, n, pos, after, &len);
+	return class == LEAT_CHAR_LETTER || class == LEAT_CHAR_NUMBER ||
+	       (class >= 0 && (after ? text[pos] : text[pos - 1]) == '_');
+}
+
+/* What a special token takes along: [*start, *end), not before `from`. 0 if it does not count here. */
+static int widen(const unsigned char *text, size_t n, int flags, size_t from, size_t *start, size_t *end)
+{
+	size_t len = 0;
+	if (flags & LEAT_ADDED_SINGLE_WORD && (in_word(text, n, *start, 0) || in_word(text, n, *end, 1)))
+		return 0;
+	while (flags & LEAT_ADDED_LSTRIP && *start > from &&
+	       class_beside(text, n, *start, 0, &len) == LEAT_CHAR_SPACE)
+		*start -= len;
+	while (flags & LEAT_ADDED_RSTRIP && class_beside(text, n, *end, 1, &len) == LEAT_CHAR_SPACE)
+		*end += len;
+	return 1;
 }
 
 /* The leftmost special token wins, the longest of those that start at the same place; what lies between is plain. */
 static enum leat_status encode(const struct leat_vocab *v, const unsigned char *text, size_t n, const struct hits *h,
 			       struct leat_ids *out, struct leat_error *err)
 {
-	size_t at = 0;
+	size_t at = 0, done = 0;
 	for (size_t i = h->n; i-- > 0;) {
 		const struct hit *hit = &h->hit[i];
-		if (hit->pos < at)
+		size_t start = hit->pos, end = start + (v->offset[hit->id + 1] - v->offset[hit->id]);
+		if (start < done)
 			continue;
-		LEAT_TRY(encode_plain(v, text + at, hit->pos - at, out, err));
+		done = end;
+		if (!widen(text, n, v->flags[hit->id], at, &start, &end))
+			continue;
+		LEAT_TRY(encode_plain(v, text + at, start - at, at == 0, out, err));
 		LEAT_TRY(push(out, hit->id, err));
-		at = hit->pos + (v->offset[hit->id + 1] - v->offset[hit->id]);
+		at = done = end;
 	}
-	return encode_plain(v, text + at, n - at, out, err);
+	return encode_plain(v, text + at, n - at, at == 0, out, err);
 }
 
 static enum leat_status tokenize(const struct leat_vocab *v, const unsigned char *text, size_t n, unsigned flags,

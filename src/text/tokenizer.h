@@ -1,7 +1,8 @@
 /* tokenizer.h - text to token ids and back.
  *
  * A tokenizer is immutable once built and may be used from any thread; each call brings its own scratch. Text is bytes:
- * any byte sequence encodes, and decoding the ids gives the same bytes back. */
+ * any byte sequence encodes, and decoding the ids gives the same bytes back; but SentencePiece vocabularies ("spm")
+ * take U+2581 for a space, put a space before the text, and may have a token for what is unknown. */
 #ifndef LEAT_TEXT_TOKENIZER_H
 #define LEAT_TEXT_TOKENIZER_H
 
@@ -22,7 +23,8 @@ enum leat_token_kind {
 
 enum { LEAT_MAX_VOCAB = 1 << 20, LEAT_MAX_TOKEN_BYTES = 65536 };
 
-/* Builds the tokenizer that the metadata describes (tokenizer.ggml.*: model "gpt2" with pre "qwen2", model "rwkv").
+/* Builds the tokenizer that the metadata describes (tokenizer.ggml.*: model "gpt2" with a known pre, model "llama",
+ * model "rwkv").
  * E_FORMAT: broken vocabulary (message names key, index, found, wanted). E_UNSUPPORTED: a kind leat does not know, by
  * name. The file may be closed afterwards. */
 enum leat_status leat_vocab_from_file(const struct leat_file *f, struct leat_vocab **ret, struct leat_error *err);
@@ -31,10 +33,11 @@ enum leat_status leat_vocab_from_file(const struct leat_file *f, struct leat_voc
 enum leat_status leat_vocab_from_rwkv_text(const char *path, struct leat_vocab **ret, struct leat_error *err);
 void leat_vocab_destroy(struct leat_vocab *v);
 
-const char *leat_vocab_kind(const struct leat_vocab *v); /* "bpe" | "rwkv", static */
+const char *leat_vocab_kind(const struct leat_vocab *v); /* "bpe" | "spm" | "rwkv", static */
 int leat_vocab_size(const struct leat_vocab *v);         /* usable ids are 0 .. size-1 */
 int leat_vocab_bos(const struct leat_vocab *v);          /* -1 if none */
 int leat_vocab_eos(const struct leat_vocab *v);          /* -1 if none */
+int leat_vocab_space_prefix(const struct leat_vocab *v); /* 1: a space is put before every text (SentencePiece) */
 int leat_vocab_is_end(const struct leat_vocab *v, int id); /* end of text, end of turn: generation stops there */
 
 /* Raw bytes of a token (borrowed), n = 0 for ids without text. Control tokens give their written form only if
@@ -54,9 +57,12 @@ struct leat_detok {
 	const struct leat_vocab *vocab;
 	unsigned char held[4];
 	int n_held;
-	int special; /* show control tokens */
+	int special;    /* show control tokens */
+	int drop_space; /* the next text starts with a space that the tokenizer has put there */
 };
 void leat_detok_init(struct leat_detok *d, const struct leat_vocab *v, int special);
+/* For ids of a whole text instead of its continuation: leaves out the space that leat_tokenize has put before it. */
+void leat_detok_init_text(struct leat_detok *d, const struct leat_vocab *v, int special);
 
 /* Appends the complete characters that token id brings to out[cap]; returns bytes written. Needs
  * cap >= leat_detok_bound(d, id); with less it writes nothing and the token is lost. No allocation. */

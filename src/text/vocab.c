@@ -69,11 +69,18 @@ static int is_text(int kind)
 	return kind == LEAT_TOKEN_NORMAL || kind == LEAT_TOKEN_BYTE;
 }
 
+/* Normal tokens first, then bytes, then the others. */
+static int pass_of(int kind)
+{
+	return kind == LEAT_TOKEN_NORMAL ? 0 : kind == LEAT_TOKEN_BYTE ? 1 : 2;
+}
+
 static void enter_all(struct leat_vocab *v)
 {
-	for (int pass = 0; pass < 2; pass++)
+	for (int pass = 0; pass < 3; pass++)
 		for (size_t id = 0; id < (size_t)v->n_tokens; id++)
-			if (v->token_kind[id] != LEAT_TOKEN_UNUSED && is_text(v->token_kind[id]) == !pass)
+			if (v->token_kind[id] != LEAT_TOKEN_UNUSED && pass_of(v->token_kind[id]) == pass &&
+			    !(v->flags[id] & LEAT_TOKEN_NO_TEXT))
 				enter(v, id);
 }
 
@@ -109,8 +116,9 @@ static enum leat_status allocate(struct leat_vocab *v, const struct leat_vocab_s
 	v->offset = leat_arena_take_array(&v->arena, n + 1, sizeof(*v->offset));
 	v->token_kind = leat_arena_take(&v->arena, n);
 	v->is_end = leat_arena_take(&v->arena, n);
+	v->flags = leat_arena_take(&v->arena, n);
 	v->slot = leat_arena_take_array(&v->arena, slots, sizeof(*v->slot));
-	if (!v->blob || !v->offset || !v->token_kind || !v->is_end || !v->slot)
+	if (!v->blob || !v->offset || !v->token_kind || !v->is_end || !v->flags || !v->slot)
 		return no_memory(err);
 	return LEAT_OK;
 }
@@ -151,6 +159,16 @@ static enum leat_status bad_token(size_t id, const struct leat_str *s, const cha
 			 tokens_key, id, shown, wanted);
 }
 
+size_t leat_vocab_decode(const struct leat_vocab *v, const unsigned char *src, size_t n, unsigned char *dst)
+{
+	if (v->kind == LEAT_VOCAB_BPE)
+		return leat_bpe_decode_alphabet(src, n, dst);
+	if (v->metaspace)
+		return leat_spm_spaces(src, n, dst);
+	memcpy(dst, src, n);
+	return n;
+}
+
 /* Writes the bytes of one token; dst has room for s->n. */
 static enum leat_status decode_token(const struct leat_vocab *v, const struct leat_vocab_spec *spec, size_t id,
 				     unsigned char *dst, size_t *ret_n, struct leat_error *err)
@@ -167,8 +185,8 @@ static enum leat_status decode_token(const struct leat_vocab *v, const struct le
 	} else if (kind != LEAT_TOKEN_NORMAL || spec->raw) {
 		if (s->n)
 			memcpy(dst, s->s, (size_t)s->n);
-	} else if (v->kind == LEAT_VOCAB_BPE) {
-		*ret_n = leat_bpe_decode_alphabet((const unsigned char *)s->s, (size_t)s->n, dst);
+	} else if (v->kind != LEAT_VOCAB_RWKV) {
+		*ret_n = s->n ? leat_vocab_decode(v, (const unsigned char *)s->s, (size_t)s->n, dst) : 0;
 	} else {
 		const char *why = leat_literal_decode(LEAT_LITERAL_BYTES, (const unsigned char *)s->s, (size_t)s->n,
 						      dst, ret_n);
@@ -187,6 +205,11 @@ static enum leat_status fill_tokens(struct leat_vocab *v, const struct leat_voca
 		if (kind != LEAT_TOKEN_NORMAL && is_padding(&spec->tokens[id], id))
 			kind = LEAT_TOKEN_UNUSED;
 		v->token_kind[id] = (unsigned char)kind;
+		v->flags[id] = spec->flags ? spec->flags[id] : 0;
+		/* Texts reach the merges with U+2581 for each space, so a token with a real one is never made. */
+		if (v->metaspace && kind == LEAT_TOKEN_NORMAL && !spec->raw && spec->tokens[id].n &&
+		    memchr(spec->tokens[id].s, ' ', (size_t)spec->tokens[id].n))
+			v->flags[id] |= LEAT_TOKEN_NO_TEXT;
 		LEAT_TRY(decode_token(v, spec, id, v->blob + at, &n, err));
 		at += (uint32_t)n;
 		v->offset[id + 1] = at;
@@ -199,7 +222,7 @@ static enum leat_status fill_tokens(struct leat_vocab *v, const struct leat_voca
 static void mark_ends(struct leat_vocab *v, const struct leat_vocab_spec *spec)
 {
 	static const char *const names[] = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "<|end_of_text|>"};
-	for (size_t i = 0; v->kind == LEAT_VOCAB_BPE && i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; v->kind != LEAT_VOCAB_RWKV && i < sizeof(names) / sizeof(names[0]); i++) {
 		int id = leat_vocab_find(v, names[i], strlen(names[i]));
 		if (id < 0 || (spec->kinds && v->token_kind[id] == LEAT_TOKEN_NORMAL))
 			continue;
@@ -243,6 +266,11 @@ static enum leat_status build(struct leat_vocab *v, const struct leat_vocab_spec
 	v->eos = spec->eos;
 	v->add_bos = spec->add_bos && v->bos >= 0;
 	v->add_eos = spec->add_eos && v->eos >= 0;
+	v->unk = spec->unk - 1;
+	v->fuse_unk = spec->fuse_unk;
+	v->metaspace = spec->metaspace;
+	v->whole_words = spec->whole_words || (spec->pretok && spec->pretok->whole_words);
+	v->prefix = spec->prefix;
 	v->seed = make_seed();
 	LEAT_TRY(allocate(v, spec, err));
 	LEAT_TRY(fill_tokens(v, spec, err));
@@ -253,6 +281,8 @@ static enum leat_status build(struct leat_vocab *v, const struct leat_vocab_spec
 				 "tokenizer.ggml.token_type: found %d unused tokens, wanted one that is used",
 				 v->n_tokens);
 	LEAT_TRY(build_special(v, err));
+	if (v->kind == LEAT_VOCAB_SPM)
+		return leat_spm_build(v, spec, err);
 	return v->kind == LEAT_VOCAB_BPE ? leat_bpe_build(v, spec, err) : leat_rwkv_build(v, err);
 }
 
@@ -279,7 +309,9 @@ void leat_vocab_destroy(struct leat_vocab *v)
 
 const char *leat_vocab_kind(const struct leat_vocab *v)
 {
-	return v->kind == LEAT_VOCAB_BPE ? "bpe" : "rwkv";
+	static const char *const names[] = {[LEAT_VOCAB_BPE] = "bpe", [LEAT_VOCAB_RWKV] = "rwkv",
+					    [LEAT_VOCAB_SPM] = "spm"};
+	return names[v->kind];
 }
 
 int leat_vocab_size(const struct leat_vocab *v)
@@ -295,6 +327,11 @@ int leat_vocab_bos(const struct leat_vocab *v)
 int leat_vocab_eos(const struct leat_vocab *v)
 {
 	return v->eos;
+}
+
+int leat_vocab_space_prefix(const struct leat_vocab *v)
+{
+	return v->kind == LEAT_VOCAB_SPM && v->prefix != LEAT_PREFIX_NEVER;
 }
 
 int leat_vocab_is_end(const struct leat_vocab *v, int id)

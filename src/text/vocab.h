@@ -1,4 +1,4 @@
-/* vocab.h - the inside of a tokenizer: the token table and what its two kinds share. Private to src/text. */
+/* vocab.h - the inside of a tokenizer: the token table and what its kinds share. Private to src/text. */
 #ifndef LEAT_TEXT_VOCAB_H
 #define LEAT_TEXT_VOCAB_H
 
@@ -9,22 +9,51 @@
 
 struct leat_bpe;
 
-enum leat_vocab_kind_id { LEAT_VOCAB_BPE, LEAT_VOCAB_RWKV };
+/* BPE: merges over bytes. SPM: merges over characters, by the score of what they make (SentencePiece) or as listed.
+ * RWKV: the longest token that fits. */
+enum leat_vocab_kind_id { LEAT_VOCAB_BPE, LEAT_VOCAB_RWKV, LEAT_VOCAB_SPM };
 
-/* What a vocabulary is built from. Tokens are as written in a GGUF file (GPT-2 byte alphabet, RWKV escapes) unless
- * `raw` says that they are bytes. `where` names the source in messages: keys of the metadata. */
+enum { LEAT_MAX_ENDS = 64 };
+
+/* How a special or user token is found in a text (the flags of `added_tokens` in tokenizer.json). */
+enum {
+	LEAT_ADDED_LSTRIP = 1,      /* takes the white space before it along */
+	LEAT_ADDED_RSTRIP = 2,      /* and after it */
+	LEAT_ADDED_SINGLE_WORD = 4, /* not inside a word */
+	LEAT_TOKEN_NO_TEXT = 128,   /* set by the build: no text leads to this token */
+};
+
+/* Is a space put before a text (and before what follows a special token)? */
+enum leat_space_prefix {
+	LEAT_PREFIX_NEVER,
+	LEAT_PREFIX_ALWAYS,
+	LEAT_PREFIX_MISSING,        /* unless it starts with one */
+	LEAT_PREFIX_FIRST,          /* the same, only at the very start of the text */
+};
+
+/* What a vocabulary is built from. Tokens are as written in a GGUF file (GPT-2 byte alphabet, RWKV escapes, U+2581 for
+ * a space) unless `raw` says that they are bytes. */
 struct leat_vocab_spec {
 	enum leat_vocab_kind_id kind;
 	int raw;
 	const struct leat_str *tokens;
 	size_t n_tokens;
 	const unsigned char *kinds;  /* [n_tokens] enum leat_token_kind, NULL: all normal */
-	const struct leat_str *merges;
+	const unsigned char *flags;  /* [n_tokens] LEAT_ADDED_*, NULL: none */
+	const float *scores;         /* SPM: [n_tokens], finite; NULL: by merges */
+	const struct leat_str *merges; /* "LEFT RIGHT" */
+	const struct leat_str *pairs;  /* [2 * n_merges] instead: LEFT, RIGHT */
 	size_t n_merges;
 	const struct leat_pretok *pretok;
 	int bos, eos;                /* -1: none */
 	int add_bos, add_eos;
-	int ends[8];                 /* further ids that end a text */
+	int unk;                     /* SPM: for characters that have neither token nor byte tokens; 0 if there is none,
+					else id + 1 */
+	int fuse_unk;                /* neighbouring unknown characters make one token */
+	int metaspace;               /* SPM: U+2581 in tokens stands for a space */
+	int whole_words;             /* a piece that is a token stays one, whatever the merges say */
+	enum leat_space_prefix prefix;
+	int ends[LEAT_MAX_ENDS];                 /* further ids that end a text */
 	int n_ends;
 };
 
@@ -34,10 +63,14 @@ struct leat_vocab {
 	int n_tokens;                /* rows of the token table */
 	int size;                    /* usable ids */
 	int bos, eos, add_bos, add_eos;
+	int unk, fuse_unk;           /* unk -1: none */
+	int metaspace, whole_words;
+	enum leat_space_prefix prefix;
 	unsigned char *blob;         /* bytes of all tokens, one after the other */
 	uint32_t *offset;            /* [n_tokens + 1] into blob */
 	unsigned char *token_kind;   /* [n_tokens] */
 	unsigned char *is_end;       /* [n_tokens] */
+	unsigned char *flags;        /* [n_tokens] LEAT_ADDED_*, LEAT_TOKEN_NO_TEXT */
 	uint32_t *slot;              /* hash of bytes -> id + 1, open addressing */
 	uint64_t slot_mask, seed;
 	const struct leat_pretok *pretok;
@@ -63,6 +96,9 @@ static inline const unsigned char *leat_vocab_text(const struct leat_vocab *v, s
 	return v->blob + v->offset[id];
 }
 
+/* The bytes that a normal token or a side of a merge, as written, stands for into dst[n]; returns their number. */
+size_t leat_vocab_decode(const struct leat_vocab *v, const unsigned char *src, size_t n, unsigned char *dst);
+
 /* bpe.c */
 enum leat_status leat_bpe_build(struct leat_vocab *v, const struct leat_vocab_spec *spec, struct leat_error *err);
 /* Appends the ids of a text without special tokens. */
@@ -71,6 +107,19 @@ enum leat_status leat_bpe_encode(const struct leat_vocab *v, const unsigned char
 /* Bytes of a token written in the GPT-2 byte alphabet into dst[n]; a text outside that alphabet stays as it is. Returns
  * the length. */
 size_t leat_bpe_decode_alphabet(const unsigned char *src, size_t n, unsigned char *dst);
+
+/* spm.c */
+enum leat_status leat_spm_build(struct leat_vocab *v, const struct leat_vocab_spec *spec, struct leat_error *err);
+/* Appends the ids of a text without special tokens; `first`: it starts the whole text. */
+enum leat_status leat_spm_encode(const struct leat_vocab *v, const unsigned char *text, size_t n, int first,
+				 struct leat_ids *out, struct leat_error *err);
+/* The same for a piece that stays as it is: no prefix, U+2581 is a space already. A byte LEAT_SPM_REAL_SPACE, which no
+ * text has, is a space that no token has. */
+enum { LEAT_SPM_REAL_SPACE = 0xff };
+enum leat_status leat_spm_encode_plain(const struct leat_vocab *v, const unsigned char *text, size_t n,
+				       struct leat_ids *out, struct leat_error *err);
+/* U+2581 becomes a space; returns the length. dst may be src. */
+size_t leat_spm_spaces(const unsigned char *src, size_t n, unsigned char *dst);
 
 /* rwkv_trie.c */
 enum leat_status leat_rwkv_build(struct leat_vocab *v, struct leat_error *err);

@@ -233,7 +233,7 @@ static void bad_merges(void **state)
 	} rows[] = {
 		{"", "by one space"}, {"ab", "by one space"}, {" ab", "by one space"}, {"ab ", "by one space"},
 		{"a b c", "by one space"}, {"a  b", "by one space"},
-		{"a zz", "two tokens of the vocabulary"}, {"b a", "joined form"}, {"a b", "which is merge 0"},
+		{"a zz", "two tokens of the vocabulary"}, {"b a", "joined form"}, {"a b", "this is merge 0"},
 		{"\x01 q", "'\\x01 q'"},
 	};
 	(void)state;
