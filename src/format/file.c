@@ -12,6 +12,11 @@ const char *leat_str_show(struct leat_str s, char buf[96])
 	return buf;
 }
 
+int leat_str_is(struct leat_str s, const char *word)
+{
+	return s.n == strlen(word) && !memcmp(s.s, word, (size_t)s.n);
+}
+
 /* Files that people point a model loader at by mistake, so that the refusal can say what they are. */
 static const struct {
 	const char *magic;

@@ -93,6 +93,7 @@ extern const struct leat_format *const leat_format_list[]; /* generated, NULL at
 
 /* Short form of an input string for messages, into buf; returned. Names that are too long end in "...". */
 const char *leat_str_show(struct leat_str s, char buf[96]);
+int leat_str_is(struct leat_str s, const char *word); /* 1 if equal */
 
 /* Opens, recognises and parses `path`. Errors: E_NOTFOUND, E_ARG (no regular file), E_IO, E_FORMAT, E_UNSUPPORTED
  * (right file, unknown type or version; legacy containers are named), E_LIMIT, E_NOMEM. */

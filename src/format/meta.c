@@ -88,11 +88,14 @@ enum leat_status leat_meta_int_opt(const struct leat_file *f, const char *key, i
 static enum leat_status float_in_range(const struct leat_file *f, const struct leat_meta *m, const char *key, double lo,
 				       double hi, double *ret, struct leat_error *err)
 {
-	if (m->type != LEAT_META_F32 && m->type != LEAT_META_F64)
+	/* JSON writes 10000.0 as 10000 */
+	double v = is_int(m->type) && is_signed(m->type) ? (double)m->v.i : is_int(m->type) ? (double)m->v.u : m->v.f;
+	int counts = m->type == LEAT_META_F32 || m->type == LEAT_META_F64;
+	if (!counts && !(f->source == LEAT_SOURCE_HF && is_int(m->type)))
 		return wrong_type(f, m, key, "a float", err);
-	if (!isfinite(m->v.f) || m->v.f < lo || m->v.f > hi)
-		return refuse(f, m, key, err, "key '%s' is %g, wanted %g to %g", key, m->v.f, lo, hi);
-	*ret = m->v.f;
+	if (!isfinite(v) || v < lo || v > hi)
+		return refuse(f, m, key, err, "key '%s' is %g, wanted %g to %g", key, v, lo, hi);
+	*ret = v;
 	return LEAT_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "format/file.h"
+#include "model/rope.h"
 #include "plan/record.h"
 
 /* Symbols that weight and state shapes are written in. config() fills those that it uses; 0 means "not known yet":
@@ -79,8 +80,10 @@ struct leat_config {
 	int n_ctx;           /* that the model was made for, 0: no limit */
 	float eps;           /* of the norms */
 	struct leat_rope rope; /* n_rot 0: none */
-	double rope_base;
+	struct leat_rope_rule rope_rule;
+	int rope_longrope;   /* two sets of frequencies, each with its own divisors */
 	int rope_short_ctx;  /* longest sequence that rope.inv_freq serves where rope.long_freq exists; 0: any */
+	int window;          /* a query at position p sees keys p - window + 1 .. p; 0: all before it */
 };
 
 struct leat_model; /* model/model.h */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/attention.h"
 #include "model/model.h"
 #include "model/source.h"
 #include "quant/quant.h"
@@ -296,14 +297,7 @@ enum leat_status leat_weights_load(struct leat_weights *w, struct leat_file *f, 
 	if (!l.taken)
 		return leat_fail(err, LEAT_E_NOMEM, "model", LEAT_NO_OFFSET, "%s: out of memory", f->path);
 	LEAT_TRY(load_all(&l));
-	if (w->cfg.rope.n_rot) {
-		int n = w->cfg.rope.n_rot / 2;
-		float *inv = leat_arena_take_array(&w->arena, (size_t)n, sizeof *inv);
-		if (!inv)
-			return leat_fail(err, LEAT_E_NOMEM, "rope", LEAT_NO_OFFSET, "%s: out of memory", f->path);
-		leat_rope_frequencies(inv, n, w->cfg.rope_base);
-		w->cfg.rope.inv_freq = inv;
-	}
+	LEAT_TRY(leat_rope_settle(&w->cfg, f, &w->arena, err));
 	resolve_state(w);
 	return LEAT_OK;
 }

@@ -51,9 +51,6 @@ static inline const void *leat_model_layer(const struct leat_model *m, int i)
 /* Takes ownership of the file, on failure too. E_FORMAT (what, found, wanted), E_UNSUPPORTED (architecture, weight type
  * by name), E_NOMEM. */
 enum leat_status leat_weights_load(struct leat_weights *w, struct leat_file *f, struct leat_error *err);
-/* inv_freq[i] = base^(-i/n), i < n = half the rotated elements (Su et al. 2021, arXiv:2104.09864). */
-void leat_rope_frequencies(float *inv_freq, int n, double base);
-
 void leat_weights_deinit(struct leat_weights *w); /* zeroed or failed ones are fine */
 
 #endif

@@ -173,17 +173,21 @@ static void hf(const char *name)
 	free(l);
 }
 
-static void test_qwen2_tied(void **state)
-{
-	(void)state;
-	hf("qwen2-tied");
-}
-
-static void test_qwen2_untied(void **state)
-{
-	(void)state;
-	hf("qwen2-untied");
-}
+#define HF(id, name)                       \
+	static void test_##id(void **state) \
+	{                                   \
+		(void)state;                \
+		hf(name);                   \
+	}
+HF(qwen2_tied, "qwen2-tied")
+HF(qwen2_untied, "qwen2-untied")
+HF(qwen3, "qwen3")
+HF(llama, "llama")
+HF(llama3_rope, "llama3-rope")
+HF(mistral_window, "mistral-window")
+HF(phi3, "phi3")
+HF(phi3_window, "phi3-window")
+HF(phi3_longrope, "phi3-longrope")
 
 static void quant(const char *type, double bound)
 {
@@ -234,6 +238,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rwkv7_4h),      cmocka_unit_test(test_rwkv7_trained),
 		cmocka_unit_test(test_qwen2_tied),    cmocka_unit_test(test_qwen2_untied),
+		cmocka_unit_test(test_qwen3),         cmocka_unit_test(test_llama),
+		cmocka_unit_test(test_llama3_rope),   cmocka_unit_test(test_mistral_window),
+		cmocka_unit_test(test_phi3),          cmocka_unit_test(test_phi3_window),
+		cmocka_unit_test(test_phi3_longrope),
 		cmocka_unit_test(test_quant_f16),     cmocka_unit_test(test_quant_bf16),
 		cmocka_unit_test(test_quant_q8_0),
 		cmocka_unit_test(test_quant_rest),

@@ -1,0 +1,82 @@
+/* decoder.c - the layer that most attention models share. */
+#include "model/decoder.h"
+
+enum { STATE_K, STATE_V };
+
+const struct leat_state_decl leat_decoder_state[2] = {
+	[STATE_K] = { "k", 1, LEAT_D_KV_HEADS, LEAT_D_HEAD, LEAT_SPLIT_HEADS },
+	[STATE_V] = { "v", 1, LEAT_D_KV_HEADS, LEAT_D_HEAD, LEAT_SPLIT_HEADS },
+};
+
+/* Buffers of a step, reused from layer to layer. */
+struct bufs {
+	struct leat_buf *x; /* residual stream */
+	struct leat_buf *h; /* input of a branch, then its output */
+	struct leat_buf *q, *k, *v, *a;
+	struct leat_buf *g, *u;
+	struct leat_buf *cs;
+};
+
+static struct bufs take_bufs(struct leat_rec *c, const struct leat_config *p)
+{
+	const int *dim = p->dim;
+	return (struct bufs){
+		.x = leat_tmp(c, dim[LEAT_D_EMBD]), .h = leat_tmp(c, dim[LEAT_D_EMBD]),
+		.q = leat_tmp(c, dim[LEAT_D_Q]), .k = leat_tmp(c, dim[LEAT_D_KV]),
+		.v = leat_tmp(c, dim[LEAT_D_KV]), .a = leat_tmp(c, dim[LEAT_D_Q]),
+		.g = leat_tmp(c, dim[LEAT_D_FF]), .u = leat_tmp(c, dim[LEAT_D_FF]),
+		.cs = leat_tmp(c, p->rope.n_rot),
+	};
+}
+
+static void attention(struct leat_rec *c, const struct bufs *b, const struct leat_decoder_layer *l,
+		      const struct leat_config *p)
+{
+	int n_head = p->dim[LEAT_D_HEADS], n_kv = p->dim[LEAT_D_KV_HEADS], size = p->dim[LEAT_D_HEAD];
+	leat_rmsnorm(c, b->h, b->x, &l->attn_norm, p->eps);
+	leat_linear(c, b->q, &l->q, b->h);
+	leat_linear(c, b->k, &l->k, b->h);
+	leat_linear(c, b->v, &l->v, b->h);
+	if (l->q_norm.data)
+		leat_headnorm(c, b->q, b->q, &l->q_norm, n_head, p->eps);
+	if (l->k_norm.data)
+		leat_headnorm(c, b->k, b->k, &l->k_norm, n_kv, p->eps);
+	leat_rope_apply(c, b->q, b->cs, size, &p->rope);
+	leat_rope_apply(c, b->k, b->cs, size, &p->rope);
+	leat_attention(c, b->a, b->q, b->k, b->v, n_head, n_kv, size, p->window, STATE_K);
+	leat_linear(c, b->h, &l->o, b->a);
+	leat_add(c, b->x, b->h);
+}
+
+static void feed_forward(struct leat_rec *c, const struct bufs *b, const struct leat_decoder_layer *l,
+			 const struct leat_config *p)
+{
+	leat_rmsnorm(c, b->h, b->x, &l->ffn_norm, p->eps);
+	leat_linear(c, b->g, &l->gate, b->h);
+	leat_linear(c, b->u, &l->up, b->h);
+	leat_swiglu(c, b->g, b->g, b->u);
+	leat_linear(c, b->h, &l->down, b->g);
+	leat_add(c, b->x, b->h);
+}
+
+struct leat_buf *leat_decoder_forward(struct leat_rec *c, const struct leat_model *m)
+{
+	const struct leat_config *p = &m->w.cfg;
+	const struct leat_decoder_top *t = leat_model_top(m);
+	struct bufs b = take_bufs(c, p);
+	struct leat_buf *last = leat_tmp_out(c, p->dim[LEAT_D_EMBD]);
+	struct leat_buf *logits = leat_tmp_out(c, p->dim[LEAT_D_VOCAB]);
+
+	leat_rope_table(c, b.cs, &p->rope);
+	leat_embed(c, b.x, t->embd);
+	for (int i = 0; i < p->n_layer; i++) {
+		leat_layer(c, i);
+		attention(c, &b, leat_model_layer(m, i), p);
+		feed_forward(c, &b, leat_model_layer(m, i), p);
+	}
+	leat_layer(c, -1);
+	leat_gather(c, last, b.x);
+	leat_rmsnorm(c, last, last, &t->norm, p->eps);
+	leat_linear(c, logits, &t->head, last);
+	return logits;
+}
