@@ -16,7 +16,7 @@ enum {
 
 enum {
 	C_RUN = 1 << 0, C_INSPECT = 1 << 1, C_TOKENIZE = 1 << 2, C_LOGITS = 1 << 3, C_BENCH = 1 << 4, C_SYNTH = 1 << 5,
-	C_DOCTOR = 1 << 6, C_ALL = (1 << 7) - 1
+	C_DOCTOR = 1 << 6, C_COMPLETIONS = 1 << 7, C_PERPLEXITY = 1 << 8, C_ALL = (1 << 16) - 1
 };
 
 enum cli_option {
@@ -24,6 +24,18 @@ enum cli_option {
 #include "options.def"
 #undef X
 	N_OPTIONS
+};
+
+enum cli_type { CLI_BOOL, CLI_INT, CLI_FLOAT, CLI_SEED, CLI_CHOICE, CLI_STRING, CLI_LIST };
+
+/* A row of options.def, as it stands there. */
+struct cli_option_row {
+	const char *name, *short_name;
+	enum cli_type type;
+	const char *range, *dflt;
+	int env;
+	unsigned commands;
+	const char *metavar, *help;
 };
 
 enum cli_source { CLI_DEFAULT, CLI_ENV, CLI_FLAG };
@@ -47,15 +59,23 @@ struct cli {
 	int json, quiet, verbose;
 };
 
-/* A file cli/cmd_NAME.c exports `const struct leat_cmd leat_cmd_NAME`. */
+struct cli_example {
+	const char *command, *what;
+};
+
+/* A file cli/cmd_NAME.c exports `const struct leat_cmd leat_cmd_NAME`. --help, the manual pages and the completions are
+ * made of it. */
 struct leat_cmd {
 	const char *name, *alias; /* alias "" if none */
 	const char *summary;      /* one line for `leat --help` */
 	const char *usage;        /* after "usage: leat " */
-	const char *notes;        /* printed under the options; "" if none */
+	const char *notes;        /* printed under the options; "" if none. An empty line parts paragraphs */
 	unsigned bit;             /* C_... */
 	int max_args;             /* -1: any number */
 	int (*run)(struct cli *c); /* returns the exit code */
+	struct cli_example examples[4]; /* command NULL: no more */
+	const char *verdict;      /* when it exits with 1; NULL: never */
+	const char *arguments;    /* what a shell offers for its arguments: "a|b|c", "" nothing, NULL files */
 };
 extern const struct leat_cmd *const leat_cmd_list[]; /* generated, NULL at the end */
 
@@ -66,6 +86,7 @@ void cli_free(struct cli *c);
 int cli_is_set(const struct cli *c, enum cli_option o);
 /* Reads one number of an option whose range holds for each element of a list. 1 on failure, nothing printed. */
 int cli_number(enum cli_option o, const char *text, double *ret);
+const struct cli_option_row *cli_option_row(enum cli_option o);
 const char *cli_option_name(enum cli_option o);
 const char *cli_option_range(enum cli_option o);
 int cli_option_applies(enum cli_option o, unsigned commands);
@@ -73,6 +94,12 @@ int cli_option_applies(enum cli_option o, unsigned commands);
 void cli_option_env(enum cli_option o, char *buf, size_t cap);
 
 /* ---- help.c ---- */
+/* What leat's exit codes mean; what NULL at the end. */
+struct cli_exit {
+	int code;
+	const char *what;
+};
+extern const struct cli_exit cli_exits[];
 void cli_help_main(void);
 void cli_help_command(const struct leat_cmd *cmd);
 void cli_version(void);

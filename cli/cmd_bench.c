@@ -239,6 +239,11 @@ const struct leat_cmd leat_cmd_bench = {
 	.notes = "\nTests: ppN a prompt of N tokens, tgN N tokens one by one; tokenising and sampling are not\n"
 		 "measured. Every list may be repeated. tokens_sha256 names the 32 ids that the same engine writes\n"
 		 "greedily after 32 fixed ones.\n",
+	.examples = {
+		{ "leat bench model.gguf", "pp512 and tg128, five times each" },
+		{ "leat bench a.gguf b.gguf -p 0 -n 64 -d 0,4096", "decode of two models, empty and deep" },
+		{ "leat bench model.gguf -t 1,2,4 -o csv", "how it scales, for a spreadsheet" },
+	},
 	.bit = C_BENCH,
 	.max_args = -1,
 	.run = run,

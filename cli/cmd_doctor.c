@@ -191,7 +191,7 @@ static void list_opts(const struct doctor *d)
  * it. */
 static void list_effective(const struct doctor *d)
 {
-	static const struct leat_cmd any = { "", "", "", "", "", C_ALL & ~C_DOCTOR, 0, NULL };
+	static const struct leat_cmd any = { .name = "", .usage = "", .bit = C_ALL & ~(unsigned)C_DOCTOR };
 	static const char *const source[] = { "default", "environment", "flag" };
 	char none[1] = "", *empty[1] = { none };
 	struct cli all;
@@ -263,7 +263,12 @@ const struct leat_cmd leat_cmd_doctor = {
 	.alias = "",
 	.summary = "check this machine, and a model file if given",
 	.usage = "doctor [FILE] [--opts] [--effective]",
-	.notes = "\nEach line is ok, warn or fail, with what to do. Exit status 1 if any line fails.\n",
+	.notes = "\nEach line is ok, warn or fail, with what to do.\n",
+	.examples = {
+		{ "leat doctor model.gguf", "this machine, and whether the model fits" },
+		{ "leat doctor --effective", "what each option is, and who set it" },
+	},
+	.verdict = "a line says fail",
 	.bit = C_DOCTOR,
 	.max_args = 1,
 	.run = run,

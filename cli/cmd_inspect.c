@@ -290,8 +290,13 @@ const struct leat_cmd leat_cmd_inspect = {
 	.alias = "info",
 	.summary = "show what is in a model file",
 	.usage = "inspect [FILE] [options]",
-	.notes = "\nFiles that leat cannot run are shown too, with the reason. With --verify such a file gives exit\n"
-		 "status 1.\n",
+	.notes = "\nFiles that leat cannot run are shown too, with the reason.\n",
+	.examples = {
+		{ "leat inspect model.gguf --memory", "what it is and what it needs" },
+		{ "leat inspect model.gguf --verify", "whether it is sound" },
+		{ "leat inspect model.gguf --tensors --json", "all tensors, for a program" },
+	},
+	.verdict = "--verify, and the file is refused",
 	.bit = C_INSPECT,
 	.max_args = 1,
 	.run = run,

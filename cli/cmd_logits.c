@@ -415,6 +415,12 @@ const struct leat_cmd leat_cmd_logits = {
 	.notes = "\nRows are float32, one of as many numbers as the model's head has, for each token, from an empty\n"
 		 "state. --compare prints e = largest difference / standard deviation of the reference, and counts\n"
 		 "the rows whose best ids are equal.\n",
+	.examples = {
+		{ "leat logits model.gguf -p \"some text\" --last --top 5", "the five likeliest next tokens" },
+		{ "leat logits model.gguf -f text -o rows.npy", "all rows, for NumPy" },
+		{ "leat logits model.gguf -f text --compare rows.npy", "how far this build is from those rows" },
+	},
+	.verdict = "--compare, and the rows are outside the tolerance",
 	.bit = C_LOGITS,
 	.max_args = -1,
 	.run = run,

@@ -381,6 +381,11 @@ const struct leat_cmd leat_cmd_run = {
 	.notes = "\nThe prompt is -p, -f, the arguments after FILE, or standard input. Without FILE: LEAT_MODEL, else\n"
 		 "the demo model (searched in LEAT_MODELS, beside the program, ./models). With -m all arguments are\n"
 		 "the prompt. Only the text goes to standard output.\n",
+	.examples = {
+		{ "leat run model.gguf -p \"Once upon a time\"", "go on from a text" },
+		{ "leat run model.gguf -n 200 < notes.txt", "the prompt from a pipe or a file" },
+		{ "leat run model.gguf --temp 0 --json \"1, 2, 3,\"", "greedy, one JSON object a token" },
+	},
 	.bit = C_RUN,
 	.max_args = -1,
 	.run = run,

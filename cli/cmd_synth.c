@@ -90,6 +90,10 @@ const struct leat_cmd leat_cmd_synth = {
 	.summary = "write a random-weight model in the shape of a real one, for timing",
 	.usage = "synth SHAPE TYPE OUT [--seed N] [--ffn-density D] [--force]",
 	.notes = "\nThe file loads like any other GGUF; what it says means nothing. Same seed, same file.\n",
+	.examples = {
+		{ "leat synth --list", "shapes, types and sizes" },
+		{ "leat synth qwen2.5-0.5b q8_0 m.gguf && leat bench m.gguf", "speed of a model one does not have" },
+	},
 	.bit = C_SYNTH,
 	.max_args = 3,
 	.run = run,

@@ -160,6 +160,12 @@ const struct leat_cmd leat_cmd_tokenize = {
 	.notes = "\nThe text is the second argument, -f, or standard input, byte for byte. Without --ids, --pieces or\n"
 		 "--count: a line a token, id and text; text in JSON quotes, bytes that are no UTF-8 as hex. With -m\n"
 		 "the first argument is the text.\n",
+	.examples = {
+		{ "leat tokenize model.gguf \"some text\"", "a token a line" },
+		{ "leat tokenize model.gguf --count -f book.txt", "how long a text is for this model" },
+		{ "leat tokenize model.gguf --ids \"some text\" | leat tokenize model.gguf --decode",
+		  "there and back" },
+	},
 	.bit = C_TOKENIZE,
 	.max_args = -1,
 	.run = run,

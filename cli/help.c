@@ -4,17 +4,6 @@
 
 #include "cli.h"
 
-struct row {
-	const char *name, *short_name, *range, *dflt, *metavar, *help;
-};
-
-static const struct row rows[N_OPTIONS] = {
-#define X(id, name, short_name, type, range, dflt, env, commands, metavar, help) \
-	[OPT_##id] = { name, short_name, range, dflt, metavar, help },
-#include "options.def"
-#undef X
-};
-
 enum { HELP_INDENT = 30, HELP_WIDTH = 100 };
 
 /* Words of `text` from column HELP_INDENT on. */
@@ -38,7 +27,7 @@ static void wrap(const char *text)
 
 static void help_option(enum cli_option o)
 {
-	const struct row *r = &rows[o];
+	const struct cli_option_row *r = cli_option_row(o);
 	char left[96], text[400], env[64];
 	int plain_bool = !r->metavar[0];
 	int n = snprintf(left, sizeof(left), "  %s%s%s--%s%s%s", r->short_name[0] ? "-" : "", r->short_name,
@@ -79,7 +68,30 @@ void cli_help_command(const struct leat_cmd *cmd)
 			help_option((enum cli_option)o);
 	}
 	cli_puts(cmd->notes);
+	if (cmd->examples[0].command)
+		cli_puts("\nExamples:\n");
+	for (o = 0; o < 4 && cmd->examples[o].command; o++)
+		cli_printf("  %s\n      %s\n", cmd->examples[o].command, cmd->examples[o].what);
+	cli_puts("\nExit status: 0 done, ");
+	if (cmd->verdict)
+		cli_printf("1 if %s, ", cmd->verdict);
+	cli_puts("others as in leat --help.\n");
 }
+
+const struct cli_exit cli_exits[] = {
+	{ 0, "done" },
+	{ 1, "done, and the verdict is negative" },
+	{ 2, "wrong use: an unknown flag, a value out of range" },
+	{ 65, "bad data: a file or a text that leat cannot take" },
+	{ 66, "no such file" },
+	{ 69, "no resources: memory, or a limit" },
+	{ 70, "a fault in leat or in the model, such as a NaN" },
+	{ 74, "input/output error" },
+	{ 75, "no capacity now; try again" },
+	{ 130, "interrupted (128 and the number of the signal)" },
+	{ 141, "nobody reads the output" },
+	{ 0, NULL },
+};
 
 void cli_help_main(void)
 {
@@ -88,12 +100,14 @@ void cli_help_main(void)
 	cli_puts("usage: leat COMMAND [ARGUMENTS]\n\nleat runs RWKV-7 and Qwen2 language models from GGUF files on "
 		 "this machine.\n\n");
 	for (i = 0; leat_cmd_list[i]; i++)
-		cli_printf("  %-10s %s\n", leat_cmd_list[i]->name, leat_cmd_list[i]->summary);
+		cli_printf("  %-12s %s\n", leat_cmd_list[i]->name, leat_cmd_list[i]->summary);
 	cli_puts("\n  leat run MODEL -p \"Once upon a time\"    write on from a text\n"
 		 "  leat COMMAND --help                     options of a command\n"
-		 "  leat --version                          version and build\n\n"
-		 "Exit status: 0 done, 1 negative verdict, 2 usage, 65 bad data, 66 no such file, 69 no resources,\n"
-		 "70 fault in leat or model, 74 input/output, 130 interrupted, 141 nobody reads the output.\n");
+		 "  leat --version                          version and build\n"
+		 "  man leat, man leat-COMMAND              the same as manual pages, if installed\n\n"
+		 "Exit status:\n");
+	for (i = 0; cli_exits[i].what; i++)
+		cli_printf("  %3d  %s\n", cli_exits[i].code, cli_exits[i].what);
 }
 
 #ifndef LEAT_COMMIT

@@ -7,22 +7,17 @@
 
 #include "cli.h"
 
-enum type { BOOL, INT, FLOAT, SEED, CHOICE, STRING, LIST };
-
-struct option {
-	const char *name, *short_name;
-	enum type type;
-	const char *range, *dflt;
-	int env;
-	unsigned commands;
-};
-
-static const struct option options[N_OPTIONS] = {
+static const struct cli_option_row options[N_OPTIONS] = {
 #define X(id, name, short_name, type, range, dflt, env, commands, metavar, help) \
-	[OPT_##id] = { name, short_name, type, range, dflt, env, commands },
+	[OPT_##id] = { name, short_name, CLI_##type, range, dflt, env, commands, metavar, help },
 #include "options.def"
 #undef X
 };
+
+const struct cli_option_row *cli_option_row(enum cli_option o)
+{
+	return &options[o];
+}
 
 const char *cli_option_name(enum cli_option o)
 {
@@ -179,28 +174,28 @@ static int append(struct cli_value *v, const char *s, int source)
 /* 0, or 1 when the text is no value of this option. */
 static int assign(struct cli_value *v, enum cli_option id, const char *s, int source)
 {
-	const struct option *o = &options[id];
+	const struct cli_option_row *o = &options[id];
 	int bad = 0;
 
 	switch (o->type) {
-	case BOOL:
+	case CLI_BOOL:
 		bad = parse_bool(s, &v->i);
 		break;
-	case INT:
+	case CLI_INT:
 		bad = parse_int(s, o->range, &v->i);
 		break;
-	case FLOAT:
+	case CLI_FLOAT:
 		bad = cli_number(id, s, &v->f);
 		break;
-	case SEED:
+	case CLI_SEED:
 		bad = parse_seed(s, &v->i);
 		break;
-	case CHOICE:
+	case CLI_CHOICE:
 		bad = parse_choice(s, o->range, &v->i);
 		break;
-	case STRING:
+	case CLI_STRING:
 		break;
-	case LIST:
+	case CLI_LIST:
 		bad = append(v, s, source);
 		break;
 	}
@@ -211,18 +206,18 @@ static int assign(struct cli_value *v, enum cli_option id, const char *s, int so
 	return 0;
 }
 
-static const char *wanted(const struct option *o, char buf[96])
+static const char *wanted(const struct cli_option_row *o, char buf[96])
 {
 	switch (o->type) {
-	case BOOL:
+	case CLI_BOOL:
 		return "on or off";
-	case INT:
-	case FLOAT:
-		snprintf(buf, 96, "%s %s", o->type == INT ? "an integer in" : "a number in", o->range);
+	case CLI_INT:
+	case CLI_FLOAT:
+		snprintf(buf, 96, "%s %s", o->type == CLI_INT ? "an integer in" : "a number in", o->range);
 		return buf;
-	case SEED:
+	case CLI_SEED:
 		return "a number in 0..18446744073709551615, or -1";
-	case CHOICE:
+	case CLI_CHOICE:
 		snprintf(buf, 96, "one of %s", o->range);
 		return buf;
 	default:
@@ -304,13 +299,13 @@ static int parse_flag(struct cli *c, char **argv, int argc, int *i)
 		o = find_short(c, arg + 1, 1);
 		value = arg + 2;
 		n = 2;
-		if (o >= 0 && options[o].type != INT && options[o].type != LIST)
+		if (o >= 0 && options[o].type != CLI_INT && options[o].type != CLI_LIST)
 			o = -1;
 	}
 	if (o < 0)
 		return unknown_flag(c, arg);
 	snprintf(shown, sizeof(shown), "%.*s", (int)n, arg);
-	if (!value && options[o].type == BOOL)
+	if (!value && options[o].type == CLI_BOOL)
 		value = "on";
 	if (!value) {
 		if (*i + 1 >= argc)

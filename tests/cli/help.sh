@@ -5,7 +5,7 @@
 expect 0 "$LEAT" --help
 empty err
 commands=$(sed -n 's/^  \([a-z]\{3,\}\)  .*/\1/p' "$tmp/out")
-for command in run inspect tokenize logits bench synth doctor; do
+for command in run inspect tokenize logits bench synth doctor completions; do
 	echo "$commands" | grep -qx "$command" || fail "leat --help lacks $command"
 done
 for command in $commands; do
@@ -19,7 +19,7 @@ for command in $commands; do
 	checks=$((checks + 1))
 	awk 'length > 130 { bad = 1 } END { exit bad }' "$tmp/help" || fail "$command --help has long lines"
 	# Every flag that help names is one that the parser knows: without its value it must not be called unknown.
-	for flag in $(sed -n 's/^  \(-[a-z]*, \)\{0,1\}\(--[a-z-]*\).*/\2/p' "$tmp/help"); do
+	for flag in $(sed -n 's/^  \(-[a-zA-Z]*, \)\{0,1\}\(--[a-z-]*\).*/\2/p' "$tmp/help"); do
 		checks=$((checks + 1))
 		"$LEAT" "$command" "$flag" --help </dev/null 2>&1 | grep -q 'unknown option' &&
 			fail "$command $flag is unknown"

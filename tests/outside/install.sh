@@ -9,10 +9,17 @@ cc=${CC:-cc}
 expect 0 env DESTDIR="$tmp/stage" cmake --install "$build" --prefix /opt/first
 for file in bin/leat include/leat/leat.h include/leat/status.h lib/libleat.a lib/libleat.so lib/libleat.so.0 \
 	lib/pkgconfig/leat.pc lib/cmake/leat/leatConfig.cmake lib/cmake/leat/leatConfigVersion.cmake \
-	share/doc/leat/LICENSE share/doc/leat/examples/generate.c; do
+	share/doc/leat/LICENSE share/doc/leat/examples/generate.c share/bash-completion/completions/leat \
+	share/zsh/site-functions/_leat share/fish/vendor_completions.d/leat.fish; do
 	checks=$((checks + 1))
 	[ -e "$tmp/stage/opt/first/$file" ] || fail "$file was not installed"
 done
+if [ -f "$build/man/leat.1" ]; then
+	for file in man1/leat.1 man1/leat-run.1 man1/leat-completions.1 man3/libleat.3; do
+		checks=$((checks + 1))
+		[ -s "$tmp/stage/opt/first/share/man/$file" ] || fail "$file was not installed"
+	done
+fi
 # Moved: nothing in it may know where it was put, or where it was built.
 mv "$tmp/stage/opt/first" "$tmp/moved"
 leat=$tmp/moved
