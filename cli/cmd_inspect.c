@@ -23,10 +23,12 @@ static int flag(const struct inspect *x, enum cli_option o)
 
 static void text_head(const struct inspect *x)
 {
-	char bytes[32];
+	char bytes[32], version[24] = "";
 
-	cli_printf("file        %s\ncontainer   %s version %u, %s, %llu metadata entries, %llu tensors\n", x->path,
-		   x->head.container, (unsigned)x->head.version, cli_bytes(x->head.file_bytes, bytes),
+	if (x->head.version)
+		snprintf(version, sizeof(version), " version %u", (unsigned)x->head.version);
+	cli_printf("file        %s\ncontainer   %s%s, %s, %llu metadata entries, %llu tensors\n", x->path,
+		   x->head.container, version, cli_bytes(x->head.file_bytes, bytes),
 		   (unsigned long long)x->head.n_meta, (unsigned long long)x->head.n_tensors);
 	if (!x->model)
 		cli_printf("leat cannot run it: %s\n", x->why.message);

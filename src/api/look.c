@@ -37,7 +37,7 @@ void leat_inspect_close(struct leat_inspect *i)
 void leat_inspect_get_info(const struct leat_inspect *i, struct leat_inspect_info *ret)
 {
 	const struct leat_file *f = i->file;
-	struct leat_inspect_info r = { .struct_size = sizeof r, .version = f->version, .file_bytes = f->map.size,
+	struct leat_inspect_info r = { .struct_size = sizeof r, .version = f->version, .file_bytes = leat_file_bytes(f),
 				       .n_meta = f->n_meta, .n_tensors = f->n_tensors, .alignment = f->alignment };
 	snprintf(r.container, sizeof r.container, "%s", f->container);
 	leat_info_give(ret, &r, sizeof r);

@@ -88,7 +88,13 @@ static enum leat_status open_parts(struct leat_model *m, const char *path, const
 	LEAT_TRY(report(p, "open", 0, 1, err));
 	LEAT_TRY(leat_file_open(path, &f, err));
 	m->w.file = f;
-	uint64_t size = f->map.size;
+	if (f->is_adapter) {
+		leat_fail(err, LEAT_E_UNSUPPORTED, "path", LEAT_NO_OFFSET,
+			  "%s: this is a LoRA adapter, wanted the model that it belongs to", path);
+		leat_err_code(err, "unsupported_model");
+		return LEAT_E_UNSUPPORTED;
+	}
+	uint64_t size = leat_file_bytes(f);
 	LEAT_TRY(report(p, "vocabulary", 0, size, err));
 	LEAT_TRY(open_vocab(m, p->tokenizer, err));
 	m->vocab_only = (p->flags & LEAT_MODEL_VOCAB_ONLY) != 0;
@@ -101,7 +107,8 @@ static enum leat_status open_parts(struct leat_model *m, const char *path, const
 				 "%s: the vocabulary has %d tokens and tensor '%s' only %d rows", path,
 				 leat_vocab_size(m->vocab), m->w.table->name, m->w.table->rows);
 	LEAT_TRY(leat_model_choose_chat(m, err));
-	leat_map_will_need(&f->map, 0, size);
+	for (int i = 0; i < f->n_maps; i++)
+		leat_map_will_need(&f->map[i], 0, f->map[i].size);
 	return report(p, "weights", size, size, err);
 }
 
@@ -183,7 +190,7 @@ enum leat_status leat_model_get_info(const struct leat_model *m, struct leat_mod
 {
 	struct leat_model_info r = { .struct_size = sizeof r };
 	struct leat_str name;
-	r.file_bytes = m->w.file->map.size;
+	r.file_bytes = leat_file_bytes(m->w.file);
 	if (leat_meta_string(m->w.file, "general.name", &name, NULL) == LEAT_OK)
 		leat_escape(r.name, sizeof r.name, name.s, (size_t)name.n);
 	if (!m->vocab_only)

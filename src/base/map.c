@@ -81,19 +81,23 @@ static enum leat_status map_fd(struct leat_map *m, const char *path, struct leat
 	return LEAT_OK;
 }
 
-enum leat_status leat_map_open(struct leat_map *ret, const char *path, struct leat_error *err)
+/* Never where somebody prints; and 0 means "no file" in a zeroed map. -1 with errno. */
+static int above_stdio(int fd)
+{
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	int up = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), e = errno;
+	close(fd);
+	errno = e;
+	return up;
+}
+
+enum leat_status leat_map_open_at(struct leat_map *ret, int dir_fd, const char *path, int flags, struct leat_error *err)
 {
 	struct leat_map m = {NULL, 0, -1};
-	m.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	m.fd = above_stdio(openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags));
 	if (m.fd < 0)
 		return open_failed(path, errno, err);
-	if (m.fd <= STDERR_FILENO) { /* never sit where somebody prints; and 0 means "no file" in a zeroed map */
-		int fd = fcntl(m.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), e = errno;
-		close(m.fd);
-		if (fd < 0)
-			return open_failed(path, e, err);
-		m.fd = fd;
-	}
 	enum leat_status status = map_fd(&m, path, err);
 	if (status != LEAT_OK) {
 		m.data = NULL;
@@ -102,6 +106,16 @@ enum leat_status leat_map_open(struct leat_map *ret, const char *path, struct le
 	}
 	*ret = m;
 	return LEAT_OK;
+}
+
+enum leat_status leat_map_open(struct leat_map *ret, const char *path, struct leat_error *err)
+{
+	return leat_map_open_at(ret, AT_FDCWD, path, 0, err);
+}
+
+int leat_dir_open(const char *path)
+{
+	return above_stdio(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 enum leat_status leat_map_check(const struct leat_map *m, struct leat_error *err)

@@ -15,6 +15,13 @@ struct leat_map {
  * (E_IO); the error names the path. O_CLOEXEC, O_NONBLOCK at open so that a FIFO cannot hang it. */
 enum leat_status leat_map_open(struct leat_map *ret, const char *path, struct leat_error *err);
 
+/* The same below an open folder; `flags` are more of open's: O_NOFOLLOW. */
+enum leat_status leat_map_open_at(struct leat_map *ret, int dir_fd, const char *path, int flags,
+				  struct leat_error *err);
+
+/* The folder `path` as a descriptor for leat_map_open_at, close()d by the caller; -1 where there is none. */
+int leat_dir_open(const char *path);
+
 /* E_IO if the file behind the map no longer has the size it had when it was opened (truncated or replaced while it was
  * read); called once after parsing. */
 enum leat_status leat_map_check(const struct leat_map *m, struct leat_error *err);

@@ -12,7 +12,8 @@
 #include "base/map.h"
 
 enum { LEAT_MAX_DIMS = 4, LEAT_MAX_KEYS = 65536, LEAT_MAX_TENSORS = 65536, LEAT_MAX_NAME_BYTES = 65535,
-	LEAT_MAX_TENSOR_NAME_BYTES = 64, LEAT_MAX_STRINGS = 1 << 24 };
+	LEAT_MAX_TENSOR_NAME_BYTES = 256, LEAT_MAX_GGUF_NAME_BYTES = 64, LEAT_MAX_STRINGS = 1 << 24,
+	LEAT_MAX_PARTS = 4096 };
 
 /* Numbered as in GGUF (the GGUF specification, "gguf_metadata_value_type"). */
 enum leat_meta_type {
@@ -47,12 +48,13 @@ struct leat_meta {
 
 struct leat_tensor {
 	struct leat_str name;
-	int type;                     /* GGUF tensor type number; known to quant/ */
+	int type;                     /* GGUF tensor type or LEAT_TYPE_...: its layout is known, maybe no more */
 	int n_dims;                   /* 1..4 */
 	uint64_t dim[LEAT_MAX_DIMS];  /* dim[0] is contiguous (columns); unused ones are 1; all >= 1 */
-	uint64_t offset;              /* of the first byte in the file */
+	int part;                     /* which of the model's files, index into map[] */
+	uint64_t offset;              /* of the first byte in that file */
 	uint64_t bytes;
-	const void *data;             /* borrowed from the mapping */
+	const void *data;             /* borrowed from the mapping; of any alignment */
 };
 
 /* Whose names the tensors and settings carry. */
@@ -64,16 +66,19 @@ enum leat_source {
 };
 
 struct leat_file {
-	char *path;
+	char *path;                   /* as the caller gave it: a file or a folder */
 	enum leat_source source;
-	const char *container;        /* "gguf" */
+	int is_adapter;               /* 1: corrections to a model (LoRA), no model */
+	const char *container;        /* "gguf", "safetensors" */
 	uint32_t version;
 	uint64_t alignment;
-	struct leat_map map;
+	struct leat_map *map;         /* the model's files, in their order */
+	int n_maps;                   /* >= 1 */
+	int dir_fd;                   /* the folder they are in, -1: none */
 	struct leat_arena arena;      /* everything below lives here */
-	uint64_t n_meta, n_tensors;
+	uint64_t n_meta, n_tensors, cap_meta, cap_tensors;
 	struct leat_meta *meta;       /* in file order */
-	struct leat_tensor *tensor;   /* in file order */
+	struct leat_tensor *tensor;   /* in file order; of several files one after the other */
 	uint32_t *meta_hash, *tensor_hash; /* open addressing, index + 1, 0 = empty; private to index.c */
 	uint64_t meta_mask, tensor_mask;
 	uint64_t hash_key[2];         /* random: nobody can write a file whose names collide */
@@ -86,7 +91,7 @@ struct leat_format {
 	const char *name;
 	/* 1 if the first bytes (up to 64, may be fewer) look like this container. */
 	int (*probe)(const unsigned char *bytes, size_t n);
-	/* Fills a zeroed *f whose map and path are set. On failure the caller closes f. */
+	/* Fills a zeroed *f whose path, folder and first map are set. On failure the caller closes f. */
 	enum leat_status (*parse)(struct leat_file *f, struct leat_error *err);
 };
 extern const struct leat_format *const leat_format_list[]; /* generated, NULL at the end */
@@ -95,8 +100,12 @@ extern const struct leat_format *const leat_format_list[]; /* generated, NULL at
 const char *leat_str_show(struct leat_str s, char buf[96]);
 int leat_str_is(struct leat_str s, const char *word); /* 1 if equal */
 
-/* Opens, recognises and parses `path`. Errors: E_NOTFOUND, E_ARG (no regular file), E_IO, E_FORMAT, E_UNSUPPORTED
- * (right file, unknown type or version; legacy containers are named), E_LIMIT, E_NOMEM. */
+/* Opens, recognises and parses `path`: a GGUF file (any part of a split one), a safetensors file, its index, or a
+ * folder of Hugging Face's layout. The configuration files beside safetensors become metadata: config.json as
+ * "config.hidden_size", "config.rope_scaling.factor", generation_config.json as "generation.", tokenizer_config.json as
+ * "tokenizer_config.", __metadata__ as "metadata."; null is left out, lists of objects are numbered ("a.0.b"). Errors:
+ * E_NOTFOUND, E_ARG (neither regular file nor model folder), E_IO, E_FORMAT, E_UNSUPPORTED (right file, unknown type or
+ * version; legacy containers are named), E_LIMIT, E_NOMEM. */
 enum leat_status leat_file_open(const char *path, struct leat_file **ret, struct leat_error *err);
 
 /* The same over bytes in memory (borrowed until close): for tests and fuzzing. `name` appears in messages. */
@@ -104,12 +113,24 @@ enum leat_status leat_file_open_memory(const char *name, const void *bytes, size
 				       struct leat_error *err);
 void leat_file_close(struct leat_file *f); /* NULL allowed */
 
+/* Opens a file beside the model, by its plain name. Other folders are out of reach: a name with '/' is refused (E_ARG),
+ * so is a symbolic link (E_FORMAT) unless it leads to a name in the same folder or, as in Hugging Face's cache, to
+ * ../../blobs/NAME. E_NOTFOUND: there is none. *ret is the caller's, for leat_map_close. */
+enum leat_status leat_file_sibling(const struct leat_file *f, const char *name, struct leat_map *ret,
+				   struct leat_error *err);
+
+/* Bytes of all the model's files. */
+uint64_t leat_file_bytes(const struct leat_file *f);
+/* 1: the tensors' bytes are mapped files, 0: memory. */
+int leat_file_is_mapped(const struct leat_file *f);
+
 /* NULL if absent. */
 const struct leat_meta *leat_file_meta(const struct leat_file *f, const char *key);
 const struct leat_tensor *leat_file_tensor(const struct leat_file *f, const char *name);
 
 /* Typed access. E_FORMAT if the key is absent (naming it), of another type, or outside [lo, hi]; any integer type is
- * accepted for an integer. The _opt forms return `dflt` when the key is absent. Floats must be finite and in range. */
+ * accepted for an integer, and for a float where the numbers came from JSON. The _opt forms return `dflt` when the key
+ * is absent. Floats must be finite and in range. */
 enum leat_status leat_meta_int(const struct leat_file *f, const char *key, int64_t lo, int64_t hi, int64_t *ret,
 			       struct leat_error *err);
 enum leat_status leat_meta_int_opt(const struct leat_file *f, const char *key, int64_t lo, int64_t hi, int64_t dflt,
@@ -123,19 +144,17 @@ enum leat_status leat_meta_bool_opt(const struct leat_file *f, const char *key, 
 enum leat_status leat_meta_string(const struct leat_file *f, const char *key, struct leat_str *ret,
 				  struct leat_error *err);
 
-/* An array of strings / of integers / of f32. *ret is NULL when the key is absent (and that is LEAT_OK). */
+/* An array of strings / of integers / of floats (f32, f64; integers count as floats where the numbers came from JSON).
+ * *ret is NULL when the key is absent (and that is LEAT_OK). */
 enum leat_status leat_meta_strings_opt(const struct leat_file *f, const char *key, const struct leat_meta **ret,
 				       struct leat_error *err);
 enum leat_status leat_meta_ints_opt(const struct leat_file *f, const char *key, const struct leat_meta **ret,
 				    struct leat_error *err);
 enum leat_status leat_meta_floats_opt(const struct leat_file *f, const char *key, const struct leat_meta **ret,
 				      struct leat_error *err);
-/* Element i < m->count of an array of integers or of f32. */
+/* Element i < m->count of an array of integers or of floats. */
 int64_t leat_meta_int_at(const struct leat_meta *m, uint64_t i);
 float leat_meta_float_at(const struct leat_meta *m, uint64_t i);
-
-/* For readers: builds the hash indexes and refuses duplicate names (E_FORMAT); call at the end of parse. */
-enum leat_status leat_file_index(struct leat_file *f, struct leat_error *err);
 
 /* "u32", "[string]" ...: the type of a value, for messages and listings. */
 const char *leat_meta_type_name(int type);

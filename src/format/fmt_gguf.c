@@ -10,7 +10,7 @@
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "base/utf8.h"
-#include "format/file.h"
+#include "format/reader.h"
 #include "quant/quant.h"
 
 enum {
@@ -23,9 +23,15 @@ enum {
 
 typedef unsigned long long ull; /* what printf takes */
 
+/* One file: the whole model, or one part of a split one. Arrays are in the arena of f. */
 struct reader {
 	struct leat_file *f;
+	const struct leat_map *map;
+	int part;
 	struct leat_cursor c;
+	uint64_t n_meta, n_tensors;
+	struct leat_meta *meta;
+	struct leat_tensor *tensor;
 	struct leat_error *err;
 };
 
@@ -257,39 +263,41 @@ static enum leat_status in_entry(struct reader *r, enum leat_status status, cons
 
 static enum leat_status read_pairs(struct reader *r)
 {
-	struct leat_file *f = r->f;
-	f->meta = leat_arena_take_array(&f->arena, (size_t)f->n_meta, sizeof *f->meta);
-	if (!f->meta)
-		return leat_fail(r->err, LEAT_E_NOMEM, "n_kv", 16, "out of memory for %llu keys", (ull)f->n_meta);
-	for (uint64_t i = 0; i < f->n_meta; i++) {
-		enum leat_status status = read_pair(r, &f->meta[i]);
+	r->meta = leat_arena_take_array(&r->f->arena, (size_t)r->n_meta, sizeof *r->meta);
+	if (!r->meta)
+		return leat_fail(r->err, LEAT_E_NOMEM, "n_kv", 16, "out of memory for %llu keys", (ull)r->n_meta);
+	for (uint64_t i = 0; i < r->n_meta; i++) {
+		enum leat_status status = read_pair(r, &r->meta[i]);
 		if (status != LEAT_OK)
-			return in_entry(r, status, "key", i, f->n_meta);
+			return in_entry(r, status, "key", i, r->n_meta);
 	}
 	return LEAT_OK;
 }
 
-static enum leat_status check_type(struct reader *r, const char *name, uint32_t type, uint64_t at, int *ret)
+/* A type whose layout is known can be shown; whether it can be multiplied is the model loader's question. */
+static enum leat_status check_type(struct reader *r, const char *name, uint32_t type, uint64_t at, int *ret_elems,
+				   int *ret_bytes)
 {
 	char found[24];
-	int q = leat_quant_of_type((int64_t)type);
-	if (q >= 0) {
-		*ret = q;
+	if (type < LEAT_TYPE_U8 && leat_quant_layout((int64_t)type, ret_elems, ret_bytes))
 		return LEAT_OK;
-	}
-	leat_quant_type_name((int64_t)type, found);
+	snprintf(found, sizeof found, "type %u", type);
+	if (type < LEAT_TYPE_U8)
+		leat_quant_type_name((int64_t)type, found);
 	if (!strncmp(found, "type ", 5))
 		return leat_fail(r->err, LEAT_E_FORMAT, name, at,
 				 "tensor '%s' is of %s, which is no tensor type of GGUF", name, found);
 	return leat_fail(r->err, LEAT_E_UNSUPPORTED, name, at,
-			 "tensor '%s' is of type %s (%u), which this build cannot read", name, found, type);
+			 "tensor '%s' is of type %s (%u), which was withdrawn and which this build cannot read", name,
+			 found, type);
 }
 
 /* dims, product, bytes: computed once, checked, kept. */
 static enum leat_status check_shape(struct reader *r, struct leat_tensor *t, const char *name, uint64_t at,
-				    const struct leat_quant *q)
+				    int block_elems, int block_bytes)
 {
-	uint64_t n = 1, block = (uint64_t)q->block_elems;
+	uint64_t n = 1, block = (uint64_t)block_elems;
+	char type[24];
 	for (int i = 0; i < t->n_dims; i++) {
 		if (t->dim[i] == 0)
 			return leat_fail(r->err, LEAT_E_FORMAT, name, at + 8 * (uint64_t)i,
@@ -302,8 +310,8 @@ static enum leat_status check_shape(struct reader *r, struct leat_tensor *t, con
 	if (t->dim[0] % block)
 		return leat_fail(r->err, LEAT_E_FORMAT, name, at,
 				 "tensor '%s': dimension 0 is %llu, wanted a multiple of %d, the block of %s", name,
-				 (ull)t->dim[0], q->block_elems, q->name);
-	if (leat_mul_u64(n / block, (uint64_t)q->block_bytes, &t->bytes))
+				 (ull)t->dim[0], block_elems, leat_quant_type_name(t->type, type));
+	if (leat_mul_u64(n / block, (uint64_t)block_bytes, &t->bytes))
 		return leat_fail(r->err, LEAT_E_FORMAT, name, at, "tensor '%s': more bytes than fit into 64 bits",
 				 name);
 	return LEAT_OK;
@@ -313,8 +321,8 @@ static enum leat_status read_tensor(struct reader *r, struct leat_tensor *t)
 {
 	uint32_t n_dims, type;
 	char name[96];
-	int q = 0;
-	LEAT_TRY(read_name(r, "tensor name", LEAT_MAX_TENSOR_NAME_BYTES, &t->name));
+	int elems = 1, bytes = 0;
+	LEAT_TRY(read_name(r, "tensor name", LEAT_MAX_GGUF_NAME_BYTES, &t->name));
 	leat_str_show(t->name, name);
 	LEAT_TRY(leat_read_u32(&r->c, name, &n_dims, r->err));
 	if (n_dims < 1 || n_dims > LEAT_MAX_DIMS)
@@ -327,9 +335,10 @@ static enum leat_status read_tensor(struct reader *r, struct leat_tensor *t)
 	for (uint32_t i = 0; i < n_dims; i++)
 		LEAT_TRY(leat_read_u64(&r->c, name, &t->dim[i], r->err));
 	LEAT_TRY(leat_read_u32(&r->c, name, &type, r->err));
-	LEAT_TRY(check_type(r, name, type, r->c.pos - 4, &q));
+	LEAT_TRY(check_type(r, name, type, r->c.pos - 4, &elems, &bytes));
 	t->type = (int)type;
-	LEAT_TRY(check_shape(r, t, name, dims_at, leat_quant_at(q)));
+	t->part = r->part;
+	LEAT_TRY(check_shape(r, t, name, dims_at, elems, bytes));
 	LEAT_TRY(leat_read_u64(&r->c, name, &t->offset, r->err));
 	if (t->offset % r->f->alignment)
 		return leat_fail(r->err, LEAT_E_FORMAT, name, r->c.pos - 8,
@@ -341,24 +350,22 @@ static enum leat_status read_tensor(struct reader *r, struct leat_tensor *t)
 static enum leat_status read_tensors(struct reader *r)
 {
 	struct leat_file *f = r->f;
-	f->tensor = leat_arena_take_array(&f->arena, (size_t)f->n_tensors, sizeof *f->tensor);
-	if (!f->tensor)
-		return leat_fail(r->err, LEAT_E_NOMEM, "n_tensors", 8, "out of memory for %llu tensors",
-				 (ull)f->n_tensors);
-	for (uint64_t i = 0; i < f->n_tensors; i++) {
-		enum leat_status status = read_tensor(r, &f->tensor[i]);
+	LEAT_TRY(leat_file_more_tensors(f, r->n_tensors, LEAT_MAX_TENSORS, r->err));
+	r->tensor = f->tensor + f->n_tensors;
+	for (uint64_t i = 0; i < r->n_tensors; i++) {
+		enum leat_status status = read_tensor(r, &r->tensor[i]);
 		if (status != LEAT_OK)
-			return in_entry(r, status, "tensor", i, f->n_tensors);
+			return in_entry(r, status, "tensor", i, r->n_tensors);
 	}
+	f->n_tensors += r->n_tensors;
 	return LEAT_OK;
 }
 
 /* Offsets in the file instead of offsets in the data; each tensor whole inside the file. */
 static enum leat_status place(struct reader *r, uint64_t data_start)
 {
-	struct leat_file *f = r->f;
-	for (uint64_t i = 0; i < f->n_tensors; i++) {
-		struct leat_tensor *t = &f->tensor[i];
+	for (uint64_t i = 0; i < r->n_tensors; i++) {
+		struct leat_tensor *t = &r->tensor[i];
 		uint64_t start, end;
 		char name[96];
 		leat_str_show(t->name, name);
@@ -366,13 +373,13 @@ static enum leat_status place(struct reader *r, uint64_t data_start)
 			return leat_fail(
 				r->err, LEAT_E_FORMAT, name, LEAT_NO_OFFSET,
 				"tensor '%s': offset %llu and %llu bytes end beyond 64 bits, the file has %llu bytes",
-				name, (ull)t->offset, (ull)t->bytes, (ull)f->map.size);
-		if (end > f->map.size)
+				name, (ull)t->offset, (ull)t->bytes, (ull)r->map->size);
+		if (end > r->map->size)
 			return leat_fail(r->err, LEAT_E_FORMAT, name, start,
 					 "tensor '%s' ends at %llu but the file has %llu bytes (truncated download?)",
-					 name, (ull)end, (ull)f->map.size);
+					 name, (ull)end, (ull)r->map->size);
 		t->offset = start;
-		t->data = f->map.data + start;
+		t->data = r->map->data + start;
 	}
 	return LEAT_OK;
 }
@@ -388,7 +395,7 @@ static enum leat_status check_neighbours(struct reader *r, const struct leat_ten
 {
 	struct leat_file *f = r->f;
 	uint64_t end = data_start, next;
-	for (uint64_t i = 0; i < f->n_tensors; i++) {
+	for (uint64_t i = 0; i < r->n_tensors; i++) {
 		const struct leat_tensor *t = order[i];
 		if (t->offset < end) {
 			char name[96], other[96];
@@ -402,8 +409,8 @@ static enum leat_status check_neighbours(struct reader *r, const struct leat_ten
 			f->gap_bytes += t->offset - next;
 		end = t->offset + t->bytes; /* place() proved the sum */
 	}
-	if (!leat_align_u64(end, f->alignment, &next) && f->map.size > next)
-		f->tail_bytes = f->map.size - next;
+	if (!leat_align_u64(end, f->alignment, &next) && r->map->size > next)
+		f->tail_bytes = r->map->size - next;
 	return LEAT_OK;
 }
 
@@ -411,37 +418,55 @@ static enum leat_status check_layout(struct reader *r)
 {
 	struct leat_file *f = r->f;
 	uint64_t data_start;
-	if (f->n_tensors == 0)
+	if (r->n_tensors == 0)
 		return LEAT_OK;
-	if (leat_align_u64(r->c.pos, f->alignment, &data_start) || data_start > f->map.size)
+	if (leat_align_u64(r->c.pos, f->alignment, &data_start) || data_start > r->map->size)
 		return leat_fail(r->err, LEAT_E_FORMAT, "data", r->c.pos,
 				 "the file ends at %llu, before the data of its %llu tensors (truncated download?)",
-				 (ull)f->map.size, (ull)f->n_tensors);
+				 (ull)r->map->size, (ull)r->n_tensors);
 	LEAT_TRY(place(r, data_start));
-	const struct leat_tensor **order = malloc((size_t)f->n_tensors * sizeof *order);
+	const struct leat_tensor **order = malloc((size_t)r->n_tensors * sizeof *order);
 	if (!order)
 		return leat_fail(r->err, LEAT_E_NOMEM, "tensors", LEAT_NO_OFFSET, "out of memory");
-	for (uint64_t i = 0; i < f->n_tensors; i++)
-		order[i] = &f->tensor[i];
-	qsort(order, (size_t)f->n_tensors, sizeof *order, by_offset);
+	for (uint64_t i = 0; i < r->n_tensors; i++)
+		order[i] = &r->tensor[i];
+	qsort(order, (size_t)r->n_tensors, sizeof *order, by_offset);
 	enum leat_status status = check_neighbours(r, order, data_start);
 	free(order);
 	return status;
 }
 
+static enum leat_status read_part(struct reader *r, int part)
+{
+	struct leat_file *f = r->f;
+	r->part = part;
+	r->map = &f->map[part];
+	r->c = (struct leat_cursor){r->map->data, r->map->size, 0};
+	f->alignment = DEFAULT_ALIGNMENT;
+	LEAT_TRY(read_magic(r));
+	LEAT_TRY(read_version(r));
+	LEAT_TRY(leat_read_u64(&r->c, "n_tensors", &r->n_tensors, r->err));
+	LEAT_TRY(leat_read_u64(&r->c, "n_kv", &r->n_meta, r->err));
+	LEAT_TRY(check_count(r, "n_tensors", r->n_tensors, MIN_TENSOR_BYTES, LEAT_MAX_TENSORS));
+	LEAT_TRY(check_count(r, "n_kv", r->n_meta, MIN_KEY_BYTES, LEAT_MAX_KEYS));
+	LEAT_TRY(read_pairs(r));
+	return read_tensors(r);
+}
+
+static void settle_adapter(struct leat_file *f)
+{
+	struct leat_str type;
+	f->is_adapter = leat_meta_string(f, "general.type", &type, NULL) == LEAT_OK && leat_str_is(type, "adapter");
+}
+
 static enum leat_status parse(struct leat_file *f, struct leat_error *err)
 {
-	struct reader r = {f, {f->map.data, f->map.size, 0}, err};
-	f->alignment = DEFAULT_ALIGNMENT;
-	LEAT_TRY(read_magic(&r));
-	LEAT_TRY(read_version(&r));
-	LEAT_TRY(leat_read_u64(&r.c, "n_tensors", &f->n_tensors, err));
-	LEAT_TRY(leat_read_u64(&r.c, "n_kv", &f->n_meta, err));
-	LEAT_TRY(check_count(&r, "n_tensors", f->n_tensors, MIN_TENSOR_BYTES, LEAT_MAX_TENSORS));
-	LEAT_TRY(check_count(&r, "n_kv", f->n_meta, MIN_KEY_BYTES, LEAT_MAX_KEYS));
-	LEAT_TRY(read_pairs(&r));
-	LEAT_TRY(read_tensors(&r));
+	struct reader r = {.f = f, .err = err};
+	LEAT_TRY(read_part(&r, 0));
+	f->meta = r.meta;
+	f->n_meta = f->cap_meta = r.n_meta;
 	LEAT_TRY(leat_file_index(f, err));
+	settle_adapter(f);
 	return check_layout(&r);
 }
 

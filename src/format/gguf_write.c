@@ -219,7 +219,7 @@ void leat_gguf_out_tensor(struct leat_gguf_out *o, const char *name, int type, i
 	size_t n = strlen(name);
 	if (o->failed != LEAT_OK)
 		return;
-	if (!good_name(name, n, LEAT_MAX_TENSOR_NAME_BYTES) || tensor_bytes(type, n_dims, dim, &bytes) ||
+	if (!good_name(name, n, LEAT_MAX_GGUF_NAME_BYTES) || tensor_bytes(type, n_dims, dim, &bytes) ||
 	    leat_add_u64(o->data_bytes, bytes, &end) || leat_align_u64(end, ALIGNMENT, &end)) {
 		fail(o, LEAT_E_ARG, name);
 		return;

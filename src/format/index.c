@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "format/file.h"
+#include "format/reader.h"
 
 static inline uint64_t rotl(uint64_t x, int n)
 {
@@ -95,6 +95,13 @@ static uint64_t find_slot(const struct leat_file *f, const struct names *t, cons
 	return at;
 }
 
+/* Where a name stands in the first file, if it is borrowed from there. */
+static uint64_t offset_of(const struct leat_file *f, const char *s)
+{
+	uintptr_t at = (uintptr_t)s, start = f->n_maps ? (uintptr_t)f->map[0].data : 0;
+	return f->n_maps && at >= start && at - start < f->map[0].size ? at - start : LEAT_NO_OFFSET;
+}
+
 static enum leat_status build(struct leat_file *f, const struct names *t, uint64_t n, uint32_t **ret_table,
 			      uint64_t *ret_mask, struct leat_error *err)
 {
@@ -110,8 +117,7 @@ static enum leat_status build(struct leat_file *f, const struct names *t, uint64
 		if (table[at]) {
 			char shown[96];
 			leat_str_show(name, shown);
-			return leat_fail(err, LEAT_E_FORMAT, shown,
-					 (uint64_t)((const unsigned char *)name.s - f->map.data),
+			return leat_fail(err, LEAT_E_FORMAT, shown, offset_of(f, name.s),
 					 "%s '%s' occurs twice: entries %u and %llu, wanted unique names", kind, shown,
 					 table[at], (unsigned long long)(i + 1));
 		}

@@ -153,9 +153,14 @@ static int is_string(int type)
 	return type == LEAT_META_STRING;
 }
 
-static int is_f32(int type)
+static int is_float(int type)
 {
-	return type == LEAT_META_F32;
+	return type == LEAT_META_F32 || type == LEAT_META_F64;
+}
+
+static int is_json_number(int type)
+{
+	return type == LEAT_META_F64 || type == LEAT_META_I64;
 }
 
 enum leat_status leat_meta_strings_opt(const struct leat_file *f, const char *key, const struct leat_meta **ret,
@@ -173,7 +178,7 @@ enum leat_status leat_meta_ints_opt(const struct leat_file *f, const char *key, 
 enum leat_status leat_meta_floats_opt(const struct leat_file *f, const char *key, const struct leat_meta **ret,
 				      struct leat_error *err)
 {
-	return array_opt(f, key, is_f32, "an array of f32", ret, err);
+	return array_opt(f, key, f->source == LEAT_SOURCE_HF ? is_json_number : is_float, "an array of f32", ret, err);
 }
 
 size_t leat_meta_type_bytes(int type)
@@ -209,10 +214,15 @@ int64_t leat_meta_int_at(const struct leat_meta *m, uint64_t i)
 
 float leat_meta_float_at(const struct leat_meta *m, uint64_t i)
 {
-	uint32_t u = (uint32_t)raw_at(m, i);
+	uint64_t u = raw_at(m, i);
+	uint32_t u32 = (uint32_t)u;
+	double d;
 	float f;
-	memcpy(&f, &u, sizeof f);
-	return f;
+	if (m->elem_type == LEAT_META_I64)
+		return (float)(int64_t)u;
+	memcpy(&d, &u, sizeof d);
+	memcpy(&f, &u32, sizeof f);
+	return m->elem_type == LEAT_META_F64 ? (float)d : f;
 }
 
 /* One element of an array, or a scalar, into dst. */

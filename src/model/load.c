@@ -103,7 +103,7 @@ static enum leat_status add_matrix(struct load *l, const struct share *s, const 
 	m->cols = (int)s->cols;
 	m->row_bytes = leat_quant_bytes(leat_quant_at(s->quant), (size_t)s->cols);
 	m->data = (const unsigned char *)s->t->data + s->first * m->row_bytes;
-	m->mapped = l->f->map.fd >= 0 && !s->turned;
+	m->mapped = leat_file_is_mapped(l->f) && !s->turned;
 	if (s->turned)
 		LEAT_TRY(turn(l, s, &m->data));
 	m->multiplied = d->kind == LEAT_W_LINEAR;
@@ -127,7 +127,7 @@ static enum leat_status add_vector(struct load *l, struct share *s, enum leat_di
 		LEAT_TRY(prove_dim(l, s->t, "columns", in, s->cols));
 	LEAT_TRY(prove_dim(l, s->t, "rows", out, s->rows));
 	if (s->quant < 0 || leat_quant_at(s->quant)->block_elems != 1)
-		return leat_fail(l->err, LEAT_E_FORMAT, l->name, s->t->offset,
+		return leat_fail(l->err, s->quant < 0 ? LEAT_E_UNSUPPORTED : LEAT_E_FORMAT, l->name, s->t->offset,
 				 "%s: tensor '%s' is a vector of type %s, wanted F32, F16 or BF16", l->f->path, l->name,
 				 leat_quant_type_name(s->t->type, type));
 	size_t cols = (size_t)l->w->cfg.dim[in], n = cols * (size_t)s->rows;

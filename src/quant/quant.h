@@ -33,6 +33,16 @@ const struct leat_quant *leat_quant_at(int index);
 /* Index of a GGUF tensor type, -1 if leat has no such format. */
 int leat_quant_of_type(int64_t type);
 
+/* Numbers of leat's own for element types that only safetensors has: they can be named and measured, not computed with.
+ */
+enum {
+	LEAT_TYPE_U8 = 1 << 16, LEAT_TYPE_U16, LEAT_TYPE_U32, LEAT_TYPE_U64, LEAT_TYPE_BOOL, LEAT_TYPE_F8_E4M3,
+	LEAT_TYPE_F8_E5M2, LEAT_TYPE_END,
+};
+
+/* Layout of any type that is known by name, also where leat cannot compute with it: 1, or 0 for what is no type. */
+int leat_quant_layout(int64_t type, int *ret_block_elems, int *ret_block_bytes);
+
 /* Name of any GGUF tensor type for messages ("Q4_K", "IQ2_XXS", "type 99"); buf at least 24 bytes, returned. */
 const char *leat_quant_type_name(int64_t type, char buf[24]);
 

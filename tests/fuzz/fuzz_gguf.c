@@ -275,7 +275,7 @@ static void look(const struct leat_file *f)
 	}
 	for (uint64_t i = 0; i < f->n_tensors; i++) {
 		const struct leat_tensor *t = &f->tensor[i];
-		REQUIRE(t->bytes >= 1 && t->offset <= f->map.size && t->bytes <= f->map.size - t->offset);
+		REQUIRE(t->bytes >= 1 && t->offset <= f->map[0].size && t->bytes <= f->map[0].size - t->offset);
 	}
 }
 

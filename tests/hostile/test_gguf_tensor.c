@@ -192,7 +192,7 @@ static void test_G45(void **state)
 		type("blk.0.ffn_gate.weight", removed[i], LEAT_E_UNSUPPORTED, "blk.0.ffn_gate.weight");
 	for (size_t i = 0; i < COUNT_OF(absent); i++)
 		type("blk.0.ffn_gate.weight", absent[i], LEAT_E_FORMAT, "no tensor type");
-	type("blk.0.ffn_gate.weight", 16, LEAT_E_UNSUPPORTED, "IQ2_XXS");
+	type("blk.0.ffn_gate.weight", 20, LEAT_E_UNSUPPORTED, "IQ4_NL"); /* read, not multiplied */
 }
 
 static void test_G46(void **state)
@@ -216,9 +216,17 @@ static void test_G47(void **state)
 static void test_G48(void **state)
 {
 	(void)state;
-	type("blk.0.attn_v.weight", 28, LEAT_E_UNSUPPORTED, "F64");
-	type("blk.0.attn_v.weight", 27, LEAT_E_UNSUPPORTED, "I64");
-	type("output_norm.weight", 28, LEAT_E_UNSUPPORTED, "output_norm.weight");
+	static const uint32_t types[] = {28, 27};
+	static const char *const names[] = {"F64", "I64"};
+	for (size_t i = 0; i < COUNT_OF(types); i++) {
+		struct mk *m = qwen2();
+		struct mk_tensor *last = mk_tensor(m, "output.weight");
+		m->tail_bytes = last->data_bytes * 8;
+		last->type = types[i];
+		hostile_refuse_model(m, LEAT_E_UNSUPPORTED, names[i]);
+	}
+	type("blk.0.attn_v.weight", 24, LEAT_E_UNSUPPORTED, "I8");
+	type("output_norm.weight", 24, LEAT_E_UNSUPPORTED, "output_norm.weight");
 }
 
 static void offset(uint64_t v, const char *text)
