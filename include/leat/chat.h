@@ -1,4 +1,5 @@
-/* chat.h - conversations: messages as tokens, as the model was trained to read them. Part of <leat/leat.h>. */
+/* chat.h - conversations: messages as tokens, as the model was trained to read them, and sessions, which live on from
+ * answer to answer. Part of <leat/leat.h>. */
 #ifndef LEAT_CHAT_H
 #define LEAT_CHAT_H
 
@@ -11,6 +12,7 @@
 extern "C" {
 #endif
 
+struct leat_engine;
 struct leat_model;
 
 struct leat_message {
@@ -63,6 +65,44 @@ LEAT_API enum leat_status leat_model_chat_tokens(const struct leat_model *m, con
 LEAT_API enum leat_status leat_model_chat_text(const struct leat_model *m, const char *name,
 					       const struct leat_message *messages, size_t n, unsigned flags,
 					       char **ret_text, size_t *ret_bytes, struct leat_error *err);
+
+/* ---- sessions ---------------------------------------------------------------------------------------------- */
+
+/* A sequence that lives on over requests: each feeds only what is new. It takes one of the engine's n_seqs and belongs
+ * to the engine's thread. A model with two sets of rotary factors takes the long ones if the engine's context is long.
+ *
+ * Its tokens are the prompts of its requests and the tokens that these returned, in order, however a request ended
+ * (length, cancelled, failed), with two exceptions: a token that ended the answer (LEAT_FINISH_EOS) is not part of it,
+ * since the next prompt brings what belongs there; and of an answer that a stop string ended it holds exactly what was
+ * shown. What it holds but has not fed yet is fed with the next request. So an answer is the one that a fresh request
+ * over all the tokens gives, bit for bit in LEAT_MODE_DETERMINISTIC. */
+struct leat_session;
+
+/* E_BUSY: all sequences of the engine are in use. */
+LEAT_API enum leat_status leat_session_create(struct leat_engine *e, struct leat_session **ret, struct leat_error *err);
+LEAT_API void leat_session_unref(struct leat_session *s); /* a live request keeps it until it is gone */
+
+/* Requests: set leat_request_params.session. n_tokens may be 0 if the session knows what comes next (it holds tokens
+ * that are not fed, or the last request had max_tokens 0). max_tokens 0 feeds the prompt and returns one event without
+ * token, LEAT_FINISH_LENGTH. E_BUSY: it has a live request. E_CONTEXT: its tokens and the prompt exceed the context. */
+
+/* A place to return to, the logits included if the last request had max_tokens 0. Costs a copy of the state (recurrent
+ * models; E_LIMIT when n_marks are in use) or nothing. E_BUSY: a request is live. */
+LEAT_API enum leat_status leat_session_mark(struct leat_session *s, int64_t *ret_mark, struct leat_error *err);
+/* Back to a mark, which stays; later ones are gone. Nothing is computed. E_NOTFOUND, E_BUSY. */
+LEAT_API enum leat_status leat_session_rewind(struct leat_session *s, int64_t mark, struct leat_error *err);
+LEAT_API void leat_session_unmark(struct leat_session *s, int64_t mark); /* unknown marks are fine */
+/* Forgets all tokens and marks. E_BUSY. */
+LEAT_API enum leat_status leat_session_reset(struct leat_session *s, struct leat_error *err);
+
+struct leat_session_info {
+	uint32_t struct_size;
+	int32_t n_marks;
+	uint64_t n_tokens, n_fed; /* that it holds; of those, that the engine has seen */
+};
+LEAT_API void leat_session_get_info(const struct leat_session *s, struct leat_session_info *info);
+/* Its tokens, borrowed until the next request or change; NULL if there are none. */
+LEAT_API const int32_t *leat_session_tokens(const struct leat_session *s, uint64_t *ret_n);
 
 #ifdef __cplusplus
 }

@@ -124,8 +124,10 @@ struct leat_engine_params {
 	const char *opts;     /* "name=on,other=off"; NULL: all on. leat_opt_at lists them */
 	uint32_t cpu_mask_off; /* instruction sets not to use, bits as in leat_system_info.cpu_flags; for tests */
 	int32_t threads_poll_us; /* idle threads spin this long, then sleep; 0: 50 (none if oversubscribed); -1: none */
+	int32_t n_marks;      /* recurrent models: marks that all sessions together may have; 0: 4 */
+	int32_t reserved0;
 };
-#define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
+#define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0 }
 
 /* E_ARG, E_NOMEM (with the missing bytes), E_UNSUPPORTED (an op the device lacks, by name), E_CONTEXT (n_ctx beyond
  * memory). The engine holds a reference on the model. */
@@ -179,6 +181,9 @@ struct leat_request_params {
 	int32_t n_logit_bias;
 	int32_t n_stop;
 	const char *const *stop; /* NUL-terminated; copied */
+	const int32_t *stop_ids; /* tokens that end the answer as the model's own end does; copied */
+	int32_t n_stop_ids, reserved0;
+	struct leat_session *session; /* follow on what it holds (leat/chat.h); NULL: begin anew */
 };
 enum {
 	LEAT_REQUEST_RANDOM_SEED = 1, /* draw a seed; leat_request_get_stats reports it */
@@ -231,7 +236,9 @@ struct leat_request_stats {
 	/* 1: a model with two sets of rotary factors (longrope) took the long ones, because prompt and max_tokens
 	 * together exceed its original context. Fixed when the request is submitted. */
 	int32_t rope_long;
-	char reserved[44];
+	int32_t reserved0;
+	uint64_t n_cached;       /* tokens that the session held already; n_prompt were fed */
+	char reserved[32];
 };
 LEAT_API enum leat_status leat_request_get_stats(const struct leat_request *r, struct leat_request_stats *stats);
 LEAT_API void leat_request_unref(struct leat_request *r); /* cancels if still running */

@@ -130,7 +130,8 @@ enum leat_status leat_request_get_stats(const struct leat_request *r, struct lea
 	struct leat_request_stats s = {
 		.struct_size = sizeof s, .finish = r->finish, .seed = r->seed, .n_prompt = r->n_prompt,
 		.n_generated = r->n_generated, .prompt_ns = r->prompt_ns, .generate_ns = r->generate_ns,
-		.rope_long = r->seq.rope_long,
+		.n_cached = r->n_cached,
+		.rope_long = r->rope_long,
 	};
 	leat_info_give(stats, &s, sizeof s);
 	return LEAT_OK;

@@ -14,7 +14,9 @@ enum {
 	MAX_SEQS = 1024,
 	MAX_THREADS = 1024,
 	SPARE_CELLS = 2,           /* checkpoints */
-	CELLS_PER_SEQ = 2,         /* the committed state and the next one */
+	CELLS_PER_SEQ = 3,         /* the committed state, the next one, and one that a session may go back to */
+	DEFAULT_MARKS = 4,
+	MAX_MARKS = 65536,
 };
 static const size_t plan_cache_bytes = (size_t)1 << 30;
 static const size_t logits_bytes = (size_t)256 << 20; /* most that one step may return */
@@ -34,6 +36,8 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 		return arg_error(err, "n_seqs", p->n_seqs, 0, MAX_SEQS);
 	if (p->n_batch < 0 || p->n_batch > MAX_BATCH)
 		return arg_error(err, "n_batch", p->n_batch, 0, MAX_BATCH);
+	if (p->n_marks < 0 || p->n_marks > MAX_MARKS)
+		return arg_error(err, "n_marks", p->n_marks, 0, MAX_MARKS);
 	if (p->n_ctx < 0)
 		return arg_error(err, "n_ctx", p->n_ctx, 0, INT32_MAX);
 	if (p->mode < LEAT_MODE_DEFAULT || p->mode > LEAT_MODE_REFERENCE)
@@ -43,6 +47,7 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 				 p->kv_type);
 	e->n_seqs = p->n_seqs ? p->n_seqs : 1;
 	e->n_batch = p->n_batch ? p->n_batch : DEFAULT_BATCH;
+	e->n_marks = p->n_marks ? p->n_marks : DEFAULT_MARKS;
 	e->mode = p->mode;
 	e->kv_type = (p->kv_type && !strcmp(p->kv_type, "f32")) || p->mode == LEAT_MODE_REFERENCE ? LEAT_STORE_F32
 												  : LEAT_STORE_F16;
@@ -145,7 +150,7 @@ static enum leat_status open_state(struct leat_engine *e, int64_t n_ctx, struct 
 		.n_spec = w->arch->n_state,
 		.n_layer = w->cfg.n_layer,
 		.n_slots = e->n_seqs,
-		.n_cells = e->n_seqs * CELLS_PER_SEQ + SPARE_CELLS,
+		.n_cells = e->n_seqs * CELLS_PER_SEQ + SPARE_CELLS + e->n_marks,
 		.n_ctx = e->n_ctx,
 		.kv_type = e->kv_type,
 	};
@@ -232,4 +237,37 @@ void leat_seq_reset(struct leat_engine *e, struct leat_seq *s)
 {
 	s->n_past = 0; /* pages are kept for the next tokens; a cell is read only after it was written */
 	leat_seq_expect(e, s, e->n_ctx);
+}
+
+enum leat_status leat_mark_take(struct leat_engine *e, struct leat_mark *ret, struct leat_error *err)
+{
+	struct leat_mark m = { .cell = -1 };
+	if (e->store->n_cells) {
+		m.cell = leat_cell_take(e->store);
+		if (m.cell < 0)
+			return leat_fail(err, LEAT_E_LIMIT, "n_marks", LEAT_NO_OFFSET,
+					 "no room for another mark: the engine was made for %d", e->n_marks);
+	}
+	*ret = m;
+	return LEAT_OK;
+}
+
+void leat_mark_give(struct leat_engine *e, struct leat_mark *m)
+{
+	leat_cell_give(e->store, m->cell);
+	m->cell = -1;
+}
+
+void leat_seq_save(struct leat_engine *e, const struct leat_seq *s, struct leat_mark *m)
+{
+	m->n_past = s->n_past;
+	if (m->cell >= 0 && s->n_past)
+		leat_cell_copy(e->store, m->cell, s->cell[s->now]);
+}
+
+void leat_seq_rewind(struct leat_engine *e, struct leat_seq *s, const struct leat_mark *m)
+{
+	s->n_past = m->n_past;
+	if (m->cell >= 0 && m->n_past)
+		leat_cell_copy(e->store, s->cell[s->now], m->cell);
 }

@@ -21,7 +21,7 @@ struct leat_engine {
 	struct leat_store *store;
 	struct leat_step step;
 	struct leat_exec *exec;   /* of the last step: its results are readable */
-	int mode, kv_type, n_threads, n_seqs, n_batch, n_live;
+	int mode, kv_type, n_threads, n_seqs, n_batch, n_marks, n_live;
 	int64_t n_ctx;            /* INT64_MAX: no limit */
 	uint64_t opts;
 	uint64_t n_steps, n_tokens;
@@ -34,6 +34,12 @@ struct leat_seq {
 	int cell[2], now;   /* recurrent: committed state in cell[now], the other receives the next */
 	int64_t n_past;
 	int rope_long;      /* the long frequencies of the model turn its keys: part of every cache key */
+};
+
+/* A place in a sequence: its rows stay where they are, a recurrent state is copied into the mark's own cell. */
+struct leat_mark {
+	int64_t n_past;
+	int cell;           /* -1: the model has no recurrent state */
 };
 
 /* What a step takes of one sequence. */
@@ -62,6 +68,14 @@ void leat_seq_close(struct leat_engine *e, struct leat_seq *s);
 void leat_seq_expect(const struct leat_engine *e, struct leat_seq *s, int64_t n_tokens);
 /* Back to zero tokens. */
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s);
+
+/* A mark without a place. E_LIMIT when no cell is left. */
+enum leat_status leat_mark_take(struct leat_engine *e, struct leat_mark *ret, struct leat_error *err);
+void leat_mark_give(struct leat_engine *e, struct leat_mark *m);
+/* One copy for all layers, none without recurrent state. The sequence may go back as long as it still holds the tokens
+ * before the mark. */
+void leat_seq_save(struct leat_engine *e, const struct leat_seq *s, struct leat_mark *m);
+void leat_seq_rewind(struct leat_engine *e, struct leat_seq *s, const struct leat_mark *m);
 
 /* Runs one step and commits it. Sum of tokens <= n_batch, wanted rows <= leat_engine_max_outputs. E_CONTEXT: a sequence
  * would exceed n_ctx. On failure no sequence has changed. Result rows stay valid until the next step. */

@@ -2,16 +2,17 @@
 #ifndef LEAT_ENGINE_REQUEST_H
 #define LEAT_ENGINE_REQUEST_H
 
-#include "engine/engine.h"
+#include "engine/session.h"
 #include "sample/sample.h"
 #include "text/tokenizer.h"
 
 struct leat_request {
 	struct leat_engine *engine; /* holds a reference */
-	struct leat_seq seq;
-	int has_seq;
+	struct leat_session *session; /* NULL: the request has a sequence of its own */
+	struct leat_seq own, *seq;    /* &own or the session's; NULL when the request is over */
 	int32_t *prompt;
 	size_t n_prompt, n_fed;     /* prompt tokens, and how many the engine has seen */
+	size_t n_cached;            /* tokens that the session held before */
 	int64_t max_tokens;
 	uint32_t flags;
 	uint64_t seed;
@@ -21,6 +22,9 @@ struct leat_request {
 	char *raw, *text;           /* of one event */
 	size_t text_cap;
 	int32_t last;               /* token drawn and not yet fed */
+	size_t shown_since_hold;    /* bytes of text, of a session that holds some back */
+	int32_t stop_id[LEAT_MAX_STOPS];
+	int n_stop_ids, rope_long;
 	uint64_t n_generated, prompt_ns, generate_ns;
 	int finish;
 	atomic_int cancelled;

@@ -147,6 +147,13 @@ void leat_cell_give(struct leat_store *s, int cell)
 		s->free_cell[s->n_free_cell++] = cell;
 }
 
+void leat_cell_copy(struct leat_store *s, int to, int from)
+{
+	float *cells = s->view.cells;
+	s->backend->copy(s->dev, cells + (size_t)to * s->view.cell_floats, cells + (size_t)from * s->view.cell_floats,
+			 s->cell_bytes);
+}
+
 int leat_slot_take(struct leat_store *s)
 {
 	return s->n_free_slot ? s->free_slot[--s->n_free_slot] : -1;

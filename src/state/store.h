@@ -51,6 +51,8 @@ uint64_t leat_store_cell_bytes(const struct leat_state_spec *spec, int n_spec, i
 /* An index, or -1 when none is free. A taken cell's content is undefined; steps read it only after it was written. */
 int leat_cell_take(struct leat_store *s);
 void leat_cell_give(struct leat_store *s, int cell);
+/* In order with the steps, as backend->copy. */
+void leat_cell_copy(struct leat_store *s, int to, int from);
 int leat_slot_take(struct leat_store *s);
 void leat_slot_give(struct leat_store *s, int slot); /* its pages go back too */
 

@@ -114,6 +114,11 @@ int leat_stops_feed(struct leat_stops *s, const char *text, size_t n, char *out,
 	return -1;
 }
 
+size_t leat_stops_held(const struct leat_stops *s)
+{
+	return s->n_held;
+}
+
 size_t leat_stops_flush(struct leat_stops *s, char *out)
 {
 	size_t n = s->n_held;

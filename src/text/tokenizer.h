@@ -84,6 +84,8 @@ void leat_stops_reset(struct leat_stops *s);
  * What precedes it has been written; nothing else ever is until a reset, later calls return the same index. No
  * allocation. */
 int leat_stops_feed(struct leat_stops *s, const char *text, size_t n, char *out, size_t *ret_n);
+/* Bytes that are held. */
+size_t leat_stops_held(const struct leat_stops *s);
 /* End of the stream without a stop: the held text. cap >= LEAT_MAX_STOP_BYTES. */
 size_t leat_stops_flush(struct leat_stops *s, char *out);
 
