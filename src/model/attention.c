@@ -93,7 +93,7 @@ static enum leat_status refuse(const struct leat_config *p, const struct leat_fi
 	}
 	double usual = 1 / sqrt((double)p->dim[LEAT_D_HEAD]);
 	double scale = number_or(f, leat_arch_key(f, "attention.scale", key), usual);
-	if (!(fabs(scale - usual) < 1e-4 * usual) && fabs(scale) > 0)
+	if (scale != 0 && !(fabs(scale - usual) < 1e-4 * usual)) /* 0: the usual one */
 		return leat_fail(err, LEAT_E_UNSUPPORTED, "attention.scale", LEAT_NO_OFFSET,
 				 "%s: %s is %g, and only 1/sqrt(head size) = %g is supported", f->path, key, scale,
 				 usual);

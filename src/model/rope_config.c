@@ -9,6 +9,8 @@
 #include "model/model.h"
 #include "quant/quant.h"
 
+static const char near_tensor[] = "rope_factors_short.weight", far_tensor[] = "rope_factors_long.weight";
+
 /* The setting that GGUF calls ARCH.rope.scaling.NAME. */
 static enum leat_status number(const struct leat_file *f, const char *name, double lo, double hi, double dflt,
 			       double *ret, struct leat_error *err)
@@ -31,7 +33,7 @@ static enum leat_status find_bend(struct leat_config *p, const struct leat_file 
 	};
 	char key[128], shown[96];
 	struct leat_str type;
-	p->rope_longrope = leat_file_tensor(f, "rope_factors_long.weight") != NULL;
+	p->rope_longrope = leat_file_tensor(f, far_tensor) || leat_file_tensor(f, near_tensor);
 	if (!leat_file_meta(f, leat_arch_key(f, "rope.scaling.type", key)))
 		return LEAT_OK;
 	LEAT_TRY(leat_meta_string(f, key, &type, err));
@@ -214,12 +216,13 @@ enum leat_status leat_rope_settle(struct leat_config *p, const struct leat_file 
 		LEAT_TRY(divisors(f, "rope_freqs.weight", NULL, n, arena, &divisor, err));
 		return frequencies(p, divisor, arena, &p->rope.inv_freq, err);
 	}
-	LEAT_TRY(divisors(f, "rope_factors_short.weight", "rope.scaling.short_factor", n, arena, &divisor, err));
-	LEAT_TRY(divisors(f, "rope_factors_long.weight", "rope.scaling.long_factor", n, arena, &far, err));
+	LEAT_TRY(divisors(f, near_tensor, "rope.scaling.short_factor", n, arena, &divisor, err));
+	LEAT_TRY(divisors(f, far_tensor, "rope.scaling.long_factor", n, arena, &far, err));
+	const char *lacks = !divisor ? near_tensor : far_tensor;
 	if (!divisor || !far)
-		return leat_fail(err, LEAT_E_FORMAT, "rope.scaling", LEAT_NO_OFFSET,
-				 "%s: longrope needs short and long factors, and the %s ones are missing", f->path,
-				 divisor ? "long" : "short");
+		return leat_fail(err, LEAT_E_FORMAT, lacks, LEAT_NO_OFFSET,
+				 "%s: longrope needs short and long factors: %s is missing", f->path,
+				 f->source == LEAT_SOURCE_GGUF ? lacks : divisor ? "long_factor" : "short_factor");
 	LEAT_TRY(frequencies(p, divisor, arena, &p->rope.inv_freq, err));
 	return frequencies(p, far, arena, &p->rope.long_freq, err);
 }

@@ -192,7 +192,7 @@ static void edit_data(struct mk *m, const struct edit *e)
 
 static unsigned char *cook(const uint8_t *data, size_t n, size_t *ret_n)
 {
-	struct mk *m = mk_create(data[0] & 1 ? MK_QWEN2 : MK_RWKV7);
+	struct mk *m = mk_create((enum mk_kind)(data[0] % MK_KINDS));
 	struct edit e[MAX_EDITS];
 	size_t edits = 0;
 	for (size_t at = 1; at + EDIT_BYTES <= n && edits < MAX_EDITS; at += EDIT_BYTES, edits++) {

@@ -237,7 +237,7 @@ unsigned char *mk_data(struct mk *m, const struct mk_tensor *t)
 	return m->data + t->offset;
 }
 
-/* ---- the two models ---------------------------------------------------------------------------------------- */
+/* ---- the models -------------------------------------------------------------------------------------------- */
 
 enum { F32 = 0, F16 = 1, Q8_0 = 8, BF16 = 30 };
 
@@ -343,6 +343,98 @@ static void make_qwen2(struct mk *m)
 	matrix(m, "output.weight", Q8_0, D, V);
 }
 
+/* The other attention models: smaller, each with what the others lack. */
+struct decoder {
+	const char *arch;
+	int fused, biased, normed;
+	uint64_t q, kv; /* widths */
+};
+enum { DEC_D = 32, DEC_F = 64, DEC_V = 272, DEC_HEADS = 4, DEC_KV_HEADS = 2 };
+
+static void decoder_settings(struct mk *m, const struct decoder *d)
+{
+	static const struct {
+		const char *name;
+		uint64_t v;
+	} ints[] = {
+		{"block_count", 2},           {"embedding_length", DEC_D},
+		{"feed_forward_length", DEC_F}, {"context_length", 128},
+		{"attention.head_count", DEC_HEADS}, {"attention.head_count_kv", DEC_KV_HEADS},
+	};
+	char key[96];
+	mk_set_string(m, "general.architecture", d->arch, strlen(d->arch));
+	mk_set_int(m, "general.alignment", MK_U32, 32);
+	for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) {
+		snprintf(key, sizeof key, "%s.%s", d->arch, ints[i].name);
+		mk_set_int(m, key, MK_U32, ints[i].v);
+	}
+	snprintf(key, sizeof key, "%s.attention.key_length", d->arch);
+	mk_set_int(m, key, MK_U32, d->q / DEC_HEADS);
+	snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", d->arch);
+	mk_set_f32(m, key, 1e-6f);
+	tokens_bpe(m);
+}
+
+static void decoder_attention(struct mk *m, const struct decoder *d, int i)
+{
+	const char *const name[] = {"attn_q", "attn_k", "attn_v"};
+	char b[64], part[32];
+	for (int k = 0; k < 3; k++) {
+		uint64_t rows = k ? d->kv : d->q;
+		snprintf(part, sizeof part, "%s.weight", name[k]);
+		if (!d->fused)
+			matrix(m, block(b, i, part), k == 1 ? F16 : Q8_0, DEC_D, rows);
+		snprintf(part, sizeof part, "%s.bias", name[k]);
+		if (d->biased)
+			bias(m, block(b, i, part), rows);
+		snprintf(part, sizeof part, "%s_norm.weight", name[k]);
+		if (d->normed && k < 2)
+			vector(m, block(b, i, part), d->q / DEC_HEADS);
+	}
+	if (d->fused)
+		matrix(m, block(b, i, "attn_qkv.weight"), Q8_0, DEC_D, d->q + 2 * d->kv);
+	matrix(m, block(b, i, "attn_output.weight"), Q8_0, d->q, DEC_D);
+	vector(m, block(b, i, "attn_norm.weight"), DEC_D);
+}
+
+static void make_decoder(struct mk *m, const struct decoder *d)
+{
+	char b[64];
+	decoder_settings(m, d);
+	matrix(m, "token_embd.weight", Q8_0, DEC_D, DEC_V);
+	for (int i = 0; i < 2; i++) {
+		decoder_attention(m, d, i);
+		vector(m, block(b, i, "ffn_norm.weight"), DEC_D);
+		if (!d->fused)
+			matrix(m, block(b, i, "ffn_gate.weight"), F32, DEC_D, DEC_F);
+		matrix(m, block(b, i, "ffn_up.weight"), BF16, DEC_D, d->fused ? 2 * DEC_F : DEC_F);
+		matrix(m, block(b, i, "ffn_down.weight"), Q8_0, DEC_F, DEC_D);
+	}
+	vector(m, "output_norm.weight", DEC_D);
+	matrix(m, "output.weight", Q8_0, DEC_D, DEC_V);
+}
+
+static void make_attention_kind(struct mk *m, enum mk_kind kind)
+{
+	if (kind == MK_LLAMA) {
+		make_decoder(m, &(struct decoder){"llama", 0, 1, 0, 32, 16});
+		mk_set_int(m, "llama.attention.sliding_window", MK_U32, 12);
+		vector(m, "rope_freqs.weight", 4);
+	} else if (kind == MK_PHI3) {
+		make_decoder(m, &(struct decoder){"phi3", 1, 0, 0, 32, 16});
+		mk_set_int(m, "phi3.rope.scaling.original_context_length", MK_U32, 24);
+		vector(m, "rope_factors_short.weight", 4);
+		vector(m, "rope_factors_long.weight", 4);
+		struct mk_tensor *t = mk_tensor(m, "rope_factors_long.weight");
+		for (int i = 0; i < 4; i++) {
+			float x = 1.5f + (float)i;
+			memcpy(mk_data(m, t) + 4 * i, &x, 4);
+		}
+	} else {
+		make_decoder(m, &(struct decoder){"qwen3", 0, 0, 1, 64, 32});
+	}
+}
+
 static void rwkv7_block(struct mk *m, int i)
 {
 	enum { D = 64, F = 128, R = 32 };
@@ -404,8 +496,10 @@ struct mk *mk_create(enum mk_kind kind)
 	m->alignment = 32;
 	if (kind == MK_QWEN2)
 		make_qwen2(m);
-	else
+	else if (kind == MK_RWKV7)
 		make_rwkv7(m);
+	else
+		make_attention_kind(m, kind);
 	return m;
 }
 

@@ -4,14 +4,16 @@
  *   mk_tensor(m, "output_norm.weight")->dim[0] = 0;         // any field, as it will stand in the file
  *   unsigned char *bytes = mk_encode(m, &n);                // exactly what the structure says, nothing corrected
  *
- * Both models have random weights (the same every time) and a tokenizer, so what loads can also be run. */
+ * All models have random weights (the same every time) and a tokenizer, so what loads can also be run. */
 #ifndef LEAT_TESTS_HOSTILE_MKBAD_H
 #define LEAT_TESTS_HOSTILE_MKBAD_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum mk_kind { MK_QWEN2, MK_RWKV7, MK_KINDS };
+/* MK_LLAMA: biases, divisors of the frequencies, a window of 12. MK_PHI3: fused tensors, longrope from 24 tokens on.
+ * MK_QWEN3: norms of heads, heads wider than the model. */
+enum mk_kind { MK_QWEN2, MK_RWKV7, MK_LLAMA, MK_PHI3, MK_QWEN3, MK_KINDS };
 enum { MK_MAX_PAIRS = 64, MK_MAX_TENSORS = 128, MK_MAX_BORDERS = 2048, MK_MAX_DIMS = 8 };
 
 /* Numbered as in GGUF. */

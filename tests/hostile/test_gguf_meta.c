@@ -707,6 +707,6 @@ int main(void)
 		cmocka_unit_test(test_G34),
 	};
 	return hostile_main(tests, COUNT_OF(tests),
-			    "G27 in part (rope.scaling is not read), G29 (experts), G33 in part (ten million merges),\n"
+			    "G33 in part (ten million merges),\n"
 			    "  G35 (SentencePiece character maps), G36 (split files)");
 }
