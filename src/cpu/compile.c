@@ -55,7 +55,7 @@ static size_t prep_bytes(const struct leat_plan *p, const struct leat_buf *b)
 {
 	size_t rows = (size_t)rows_of(p, b->rows);
 	return round64(rows * prep_row_elems(b->cols) * 2) +
-	       round64(rows * (size_t)leat_x16_blocks(b->cols) * sizeof(float));
+	       round64(rows * (size_t)leat_x16_blocks(b->cols) * 3 * sizeof(float));
 }
 
 static void measure(struct lower *l)
@@ -148,7 +148,9 @@ static void use_prep(struct lower *l, struct leat_cpu_op *o, const struct prep *
 		o->xb = (uint16_t *)(void *)at;
 	} else {
 		o->xq = (int16_t *)(void *)at;
-		o->xd = (float *)(void *)(at + round64((size_t)rows_of(l->plan, b->rows) * o->xq_stride * 2));
+		size_t rows = (size_t)rows_of(l->plan, b->rows);
+		o->xd = (float *)(void *)(at + round64(rows * o->xq_stride * 2));
+		o->xs = o->xd + rows * (size_t)leat_x16_blocks(b->cols);
 	}
 }
 

@@ -40,7 +40,7 @@ struct leat_cpu_op {
 	int barrier;      /* all workers meet before it */
 	/* products and their preparation */
 	int16_t *xq;      /* LEAT_X_I16: prepared activations */
-	float *xd;
+	float *xd, *xs;
 	uint16_t *xb;     /* bf16 */
 	size_t xq_stride; /* elements of a prepared row */
 	int unit_rows;    /* weight rows per unit */

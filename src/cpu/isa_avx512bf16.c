@@ -9,6 +9,17 @@ LEAT_INLINE vf gemm_mul(vf c, vf panel, vf x)
 	return _mm512_dpbf16_ps(c, (__m512bh)_mm512_castps_si512(panel), (__m512bh)_mm512_castps_si512(x));
 }
 
+#include "cpu/op/block.h"
+
+/* 32 columns of a block as 16 pairs. */
+enum { PACK_VECTORS = 1 };
+LEAT_INLINE vf pack_values(int format, b32 q, const struct block_tables *t, int sub, int part)
+{
+	vf lo = block_values(format, q, t, sub, 0), hi = block_values(format, q, t, sub, 1);
+	(void)part;
+	return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(hi, lo));
+}
+
 #include "cpu/op/gemm.h"
 
 /* 32 columns of one row as 16 pairs; the first m of them, others 0. */
@@ -18,8 +29,8 @@ LEAT_INLINE vf pairs_get(int format, const unsigned char *row, int k, int m)
 		__mmask32 mask = m >= 32 ? 0xffffffffu : _bzhi_u32(0xffffffffu, (unsigned)m);
 		return _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(mask, row + 2 * (size_t)k));
 	}
-	vf lo = weight_get(format, row, k, m);
-	vf hi = m > VF_N ? weight_get(format, row, k + VF_N, m - VF_N) : vf_zero();
+	vf lo = float_get(format, row, k, m);
+	vf hi = m > VF_N ? float_get(format, row, k + VF_N, m - VF_N) : vf_zero();
 	return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(hi, lo));
 }
 
@@ -46,13 +57,16 @@ LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_byt
 		}
 }
 
-#define FORMATS(X) X(f32) X(f16) X(bf16) X(q8_0)
-#define X(name)                                                                                                        \
+#define PACK(name, body)                                                                                               \
 	static void pack_bf16_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)        \
 	{                                                                                                              \
-		pack_pairs(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                   \
+		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                         \
 	}
-FORMATS(X)
+#define X(name, elems, group, mins) PACK(name, pack_pairs)
+FLOAT_FORMATS(X)
+#undef X
+#define X(name, elems, group, mins) PACK(name, pack_blocks)
+BLOCK_FORMATS(X)
 #undef X
 
 static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens,
@@ -63,8 +77,9 @@ static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *
 
 void leat_kernels_avx512bf16(struct leat_kernels *k)
 {
-#define X(name) k->pack_bf16[LEAT_QUANT_##name] = pack_bf16_##name;
-	FORMATS(X)
+#define X(name, elems, group, mins) k->pack_bf16[LEAT_QUANT_##name] = pack_bf16_##name;
+	FLOAT_FORMATS(X)
+	BLOCK_FORMATS(X)
 #undef X
 	k->gemm_bf16 = gemm_bf16;
 	k->gemm_bf16_fast = 1;

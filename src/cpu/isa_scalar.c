@@ -122,7 +122,7 @@ static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *
 
 /* The scale keeps |q| <= 32767; a block that holds an infinity or NaN gets d = NaN, so that it shows in every product.
  * A block whose largest value is below 2^-100 counts as zeros: its scale would lose bits or vanish. */
-static void to_x16_block(int16_t *q, float *d, const float *x, int n)
+static void to_x16_block(int16_t *q, float *d, float *s, const float *x, int n)
 {
 	uint32_t top = 0;
 
@@ -134,12 +134,18 @@ static void to_x16_block(int16_t *q, float *d, const float *x, int n)
 	*d = top >= 0x7f800000u ? NAN : scale > 0 ? most / 32767.0f : 0.0f;
 	for (int i = 0; i < n; i++)
 		q[i] = top >= 0x7f800000u ? 0 : (int16_t)lrintf(x[i] * scale);
+	for (int half = 0; half < n; half += LEAT_X16_BLOCK / 2) {
+		int sum = 0;
+		for (int i = half; i < half + LEAT_X16_BLOCK / 2 && i < n; i++)
+			sum += q[i];
+		s[half / (LEAT_X16_BLOCK / 2)] = (float)sum * *d;
+	}
 }
 
-static void to_x16(int16_t *q, float *d, const float *x, int n)
+static void to_x16(int16_t *q, float *d, float *s, const float *x, int n)
 {
-	for (int k = 0; k < n; k += LEAT_X16_BLOCK)
-		to_x16_block(q + k, d++, x + k, n - k < LEAT_X16_BLOCK ? n - k : LEAT_X16_BLOCK);
+	for (int k = 0; k < n; k += LEAT_X16_BLOCK, s += 2)
+		to_x16_block(q + k, d++, s, x + k, n - k < LEAT_X16_BLOCK ? n - k : LEAT_X16_BLOCK);
 }
 
 static void to_bf16(uint16_t *y, const float *x, int n)

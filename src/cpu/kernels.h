@@ -17,7 +17,7 @@
  * x[k] ~ q[k] * d[k / 32], |q| <= 32767, so that weight (<= 8 bit) times activation is exact in int32 and the only
  * error is the rounding of q, 2^-16 of the block's largest value. (NUMERICS.md section 2 asks for int8 pairs or better;
  * one 16-bit value is the same information and one instruction less.) n_cols is a multiple of 32; the last block may
- * be short. */
+ * be short. For formats with minimums (w = d q - m) the sum of each 16 columns' q d is at hand as well. */
 enum { LEAT_X16_BLOCK = 32 };
 static inline int leat_x16_blocks(int n_cols)
 {
@@ -37,12 +37,14 @@ struct leat_mm {
 	size_t x_stride;
 	const int16_t *xq;  /* LEAT_X_I16: [T][xq_stride], 64-byte aligned rows */
 	const float *xd;    /*             [T][leat_x16_blocks(n_cols)] */
+	const float *xs;    /*             [T][2 leat_x16_blocks(n_cols)], sums of 16 columns */
 	size_t xq_stride;
 	float *y;           /* [T][y_stride], element (t, r) at t * y_stride + r */
 	size_t y_stride;
 };
 
-/* Rows r0 <= r < r1, all tokens. det. Error <= 2e-6 * sum |w x| relative to float64 on the same inputs (same xq). Meant
+/* Rows r0 <= r < r1, all tokens. det. Error <= 2e-6 * sum |w x| relative to float64 on the same inputs (same xq); for
+ * formats with minimums of sum (|d q| + |m|) |x|, because those are the terms that are added. Meant
  * for T up to about 8 (memory-bound); correct for every T. A call reads its rows as four sequential streams, one per
  * quarter of the range: ranges of 64 rows and more stream best. */
 typedef void leat_mv_fn(const struct leat_mm *a, int r0, int r1);
@@ -92,9 +94,9 @@ struct leat_kernels {
 	int gemm_bf16_fast;                            /* 1 if gemm_bf16 beats gemm_f32 on this machine (BF16 or AMX) */
 	/* y[n] = exact value of n elements starting at a block border */
 	void (*dequant[LEAT_QUANT_COUNT])(float *y, const void *blocks, size_t n);
-	/* x[n] -> q, d as above; n a multiple of 32. A block of zeros gets d = 0, and so does one whose largest value
-	 * is below 2^-100; a block with an infinity or NaN gets d = NaN and q = 0: it shows in every product. */
-	void (*to_x16)(int16_t *q, float *d, const float *x, int n);
+	/* x[n] -> q, d, s as above; n a multiple of 32. A block of zeros gets d = 0, and so does one whose largest
+	 * value is below 2^-100; a block with an infinity or NaN gets d = NaN and q = 0: it shows in every product. */
+	void (*to_x16)(int16_t *q, float *d, float *s, const float *x, int n);
 	void (*to_bf16)(uint16_t *y, const float *x, int n); /* round to nearest even */
 	void (*to_f16)(uint16_t *y, const float *x, int n);  /* round to nearest even, overflow to infinity */
 

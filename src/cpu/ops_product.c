@@ -34,10 +34,11 @@ int leat_cpu_units_product(const struct leat_exec *x, const struct leat_cpu_op *
 
 void leat_cpu_run_prep_x16(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
 {
+	size_t n_xd = (size_t)leat_x16_blocks(o->cols);
 	(void)worker;
 	for (int r = u0; r < u1; r++)
-		e->cpu->k.to_x16(o->xq + (size_t)r * o->xq_stride, o->xd + (size_t)r * (size_t)leat_x16_blocks(o->cols),
-				 o->x[0].p + (size_t)r * o->x[0].stride, o->cols);
+		e->cpu->k.to_x16(o->xq + (size_t)r * o->xq_stride, o->xd + (size_t)r * n_xd,
+				 o->xs + (size_t)r * n_xd * 2, o->x[0].p + (size_t)r * o->x[0].stride, o->cols);
 }
 
 void leat_cpu_run_prep_bf16(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
@@ -73,8 +74,8 @@ static void mv(struct leat_exec *e, const struct leat_cpu_op *o, int r0, int r1,
 	const struct leat_weight *w = o->op->w;
 	struct leat_mm a = {
 		.w = o->w, .row_bytes = w->row_bytes, .n_cols = w->cols, .n_tokens = n_rows, .x = o->x[0].p,
-		.x_stride = o->x[0].stride, .xq = o->xq, .xd = o->xd, .xq_stride = o->xq_stride, .y = o->y.p,
-		.y_stride = o->y.stride,
+		.x_stride = o->x[0].stride, .xq = o->xq, .xd = o->xd, .xs = o->xs, .xq_stride = o->xq_stride,
+		.y = o->y.p, .y_stride = o->y.stride,
 	};
 	e->cpu->k.mv[w->quant](&a, r0, r1);
 }

@@ -347,13 +347,15 @@ static void test_embed(void **state)
 	(void)state;
 	for (int q = 0; q < LEAT_QUANT_COUNT; q++) {
 		const struct leat_quant *f = leat_quant_at(q);
-		struct bench b = { .out_cols = 96, .record = record_embed };
-		float *w = random_floats((size_t)TABLE_ROWS * 96, -1, 1);
-		void *blocks = malloc(leat_quant_bytes(f, (size_t)TABLE_ROWS * 96));
-		f->quant(blocks, w, (size_t)TABLE_ROWS * 96);
+		int cols = f->block_elems > 96 ? f->block_elems : 96; /* a row is whole blocks */
+		size_t n = (size_t)TABLE_ROWS * (size_t)cols;
+		struct bench b = { .out_cols = cols, .record = record_embed };
+		float *w = random_floats(n, -1, 1);
+		void *blocks = malloc(leat_quant_bytes(f, n));
+		f->quant(blocks, w, n);
 		free(w);
-		b.w = (struct leat_weight){ .name = "w", .quant = q, .rows = TABLE_ROWS, .cols = 96,
-					    .row_bytes = leat_quant_bytes(f, 96), .data = blocks };
+		b.w = (struct leat_weight){ .name = "w", .quant = q, .rows = TABLE_ROWS, .cols = cols,
+					    .row_bytes = leat_quant_bytes(f, (size_t)cols), .data = blocks };
 		check_counts(f->name, &b, 0);
 	}
 }

@@ -26,7 +26,7 @@ struct job {
 static unsigned char *big; /* BIG bytes, more than the caches */
 static float *x, *y, *panel;
 static int16_t *xq;
-static float *xd;
+static float *xd, *xs;
 static uint16_t *xh;
 static float sink;
 
@@ -56,12 +56,14 @@ static void setup(void)
 	xq = huge(n * sizeof *xq);
 	xh = huge(n * sizeof *xh);
 	xd = huge(n / LEAT_X16_BLOCK * sizeof *xd);
+	xs = huge(n / LEAT_X16_BLOCK * 2 * sizeof *xs);
 	for (size_t i = 0; i < n; i++)
 		x[i] = rnd_f32(1);
 	for (int i = 0; i < LEAT_PANEL_COLS * LEAT_PANEL_ROWS; i++)
 		panel[i] = rnd_f32(1);
 	for (size_t t = 0; t < MAX_TOKENS; t++)
-		portable()->to_x16(xq + t * MAX_COLS, xd + t * (MAX_COLS / LEAT_X16_BLOCK), x + t * MAX_COLS, MAX_COLS);
+		portable()->to_x16(xq + t * MAX_COLS, xd + t * (MAX_COLS / LEAT_X16_BLOCK),
+				   xs + t * 2 * (MAX_COLS / LEAT_X16_BLOCK), x + t * MAX_COLS, MAX_COLS);
 	portable()->to_bf16(xh, x, (int)n);
 }
 
@@ -107,6 +109,7 @@ static void run_mv(const struct leat_kernels *k, const struct job *j)
 			    .x_stride = MAX_COLS,
 			    .xq = xq,
 			    .xd = xd,
+			    .xs = xs,
 			    .xq_stride = MAX_COLS,
 			    .y = y,
 			    .y_stride = (size_t)j->n_rows};
@@ -180,7 +183,7 @@ static void run_row(const struct leat_kernels *k, const struct job *j)
 		k->swiglu(y, x, x + n, n);
 		break;
 	case 4:
-		k->to_x16(xq, xd, x, n);
+		k->to_x16(xq, xd, xs, x, n);
 		break;
 	default:
 		k->lerp(y, x, x + n, x + 2 * n, n);

@@ -10,7 +10,7 @@
 /* A random problem for mv. Weights and activations end at an unmapped page. */
 struct problem {
 	struct leat_mm a;
-	int n_rows, form;
+	int n_rows, form, minimums;
 	float *w; /* dequantised */
 };
 
@@ -24,13 +24,20 @@ static void make_activations(struct problem *p, int n_cols, int n_tokens)
 		return;
 	p->a.xq_stride = (size_t)n_cols + 32 * (size_t)rnd_below(2);
 	int16_t *q = guard((p->a.xq_stride * (tokens - 1) + (size_t)n_cols) * sizeof *q);
-	float *d = guard_f32(n_xd * tokens);
+	float *d = guard_f32(n_xd * tokens), *s = guard_f32(2 * n_xd * tokens);
 	for (size_t t = 0; t < tokens; t++)
-		portable()->to_x16(q + t * p->a.xq_stride, d + t * n_xd, p->a.x + t * p->a.x_stride, n_cols);
-	for (int i = 0; i < 8; i++) /* the ends of the range */
-		q[rnd_below(n_cols)] = i & 1 ? 32767 : -32767;
+		portable()->to_x16(q + t * p->a.xq_stride, d + t * n_xd, s + t * 2 * n_xd, p->a.x + t * p->a.x_stride,
+				   n_cols);
+	for (int i = 0; i < 8; i++) { /* the ends of the range */
+		int at = rnd_below(n_cols), sum = 0;
+		q[at] = i & 1 ? 32767 : -32767;
+		for (int j = at / 16 * 16; j < at / 16 * 16 + 16; j++)
+			sum += q[j];
+		s[at / 16] = (float)sum * d[at / LEAT_X16_BLOCK];
+	}
 	p->a.xq = q;
 	p->a.xd = d;
+	p->a.xs = s;
 }
 
 static void make_problem(struct problem *p, int format, int form, int n_rows, int n_cols, int n_tokens)
@@ -41,6 +48,8 @@ static void make_problem(struct problem *p, int format, int form, int n_rows, in
 	memset(p, 0, sizeof *p);
 	p->n_rows = n_rows;
 	p->form = form;
+	p->minimums = format == LEAT_QUANT_q2_k || format == LEAT_QUANT_q4_1 || format == LEAT_QUANT_q4_k ||
+		      format == LEAT_QUANT_q5_1 || format == LEAT_QUANT_q5_k;
 	p->a.row_bytes = row + (size_t)rnd_below(4) * (size_t)(f->block_elems == 1 ? f->block_bytes : 1);
 	p->a.n_cols = n_cols;
 	p->a.n_tokens = n_tokens;
@@ -65,14 +74,26 @@ static double activation(const struct problem *p, int t, int k)
 	       (double)a->xd[(size_t)t * (size_t)leat_x16_blocks(a->n_cols) + (size_t)(k / LEAT_X16_BLOCK)];
 }
 
-/* |y - exact| / sum |w x| */
+/* The largest of the weights that share a minimum with column k. */
+static double largest(const float *w, int k)
+{
+	double most = 0;
+	for (int i = k / 32 * 32; i < k / 32 * 32 + 32; i++)
+		most = fmax(most, fabs((double)w[i]));
+	return most;
+}
+
+/* |y - exact| / sum |w x|; for formats with minimums, of the terms that they add: |d q x| + |m x|. */
 static double mv_error(const struct problem *p, int t, int r)
 {
+	const float *w = p->w + (size_t)r * (size_t)p->a.n_cols;
 	double exact = 0, most = 1e-300;
 	for (int k = 0; k < p->a.n_cols; k++) {
-		double product = (double)p->w[(size_t)r * (size_t)p->a.n_cols + (size_t)k] * activation(p, t, k);
+		double product = (double)w[k] * activation(p, t, k);
 		exact += product;
 		most += fabs(product);
+		if (p->minimums)
+			most += largest(w, k) * fabs(activation(p, t, k));
 	}
 	return fabs((double)p->a.y[(size_t)t * p->a.y_stride + (size_t)r] - exact) / most;
 }
@@ -89,6 +110,7 @@ static int mv_is_det(leat_mv_fn *fn, const struct problem *p)
 		if (p->form == LEAT_X_I16) {
 			one.xq = a->xq + (size_t)t * a->xq_stride;
 			one.xd = a->xd + (size_t)t * (size_t)leat_x16_blocks(a->n_cols);
+			one.xs = a->xs + (size_t)t * 2 * (size_t)leat_x16_blocks(a->n_cols);
 		}
 		one.y = y;
 		for (int r = 0, next; r < p->n_rows; r = next) {
@@ -300,7 +322,8 @@ static double check_dequant(const struct leat_kernels *k, int format)
 static double x16_case(const struct leat_kernels *k, int n, int kind)
 {
 	static const float special[] = {0, 1e-38f, INFINITY, NAN, -INFINITY};
-	float *x = random_f32((size_t)n, kind == 0 ? 100 : 6), *d = guard_f32((size_t)leat_x16_blocks(n));
+	float *x = random_f32((size_t)n, kind == 0 ? 100 : 6), *d = guard_f32((size_t)leat_x16_blocks(n)),
+	      *s = guard_f32(2 * (size_t)leat_x16_blocks(n));
 	int16_t *q = guard((size_t)n * 2);
 	double worst = 0, most = 0;
 
@@ -308,7 +331,7 @@ static double x16_case(const struct leat_kernels *k, int n, int kind)
 		memset(x, 0, (size_t)n * sizeof *x);
 	if (kind >= 2)
 		x[rnd_below(n)] = special[rnd_below(COUNT_OF(special))];
-	k->to_x16(q, d, x, n);
+	k->to_x16(q, d, s, x, n);
 	for (int i = 0; i < n; i++) {
 		int first = i / LEAT_X16_BLOCK * LEAT_X16_BLOCK, bad = 0;
 		most = 0;
@@ -317,6 +340,12 @@ static double x16_case(const struct leat_kernels *k, int n, int kind)
 			most = fmax(most, fabs((double)x[j]));
 		}
 		float scale = d[i / LEAT_X16_BLOCK];
+		int first16 = i / 16 * 16, sum = 0;
+		for (int j = first16; j < first16 + 16; j++)
+			sum += q[j];
+		float want = (float)sum * scale;
+		if (!same_f32(&s[i / 16], &want, 1))
+			return INFINITY;
 		if (q[i] == -32768 || (most == 0 && (scale != 0 || q[i])) || (bad && !isnan(scale)) ||
 		    (!bad && !isfinite(scale)))
 			return INFINITY;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cpu/isa/block.h"
 #include "cpu/isa/word.h"
 
 typedef __m256 vf;
@@ -143,17 +144,6 @@ LEAT_INLINE vf vf_load_bf16_n(const unsigned char *p, int n)
 {
 	return vf_from_bf16(vf_half_n(p, n));
 }
-LEAT_INLINE vf vf_load_i8(const unsigned char *p)
-{
-	return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
-}
-LEAT_INLINE vf vf_set1_f16(const unsigned char *p)
-{
-	uint16_t h;
-	memcpy(&h, p, 2);
-	return _mm256_cvtph_ps(_mm_set1_epi16((short)h));
-}
-
 LEAT_INLINE void vf_store_half_n(uint16_t *p, __m128i h, int n)
 {
 	uint16_t all[8];
@@ -233,20 +223,41 @@ LEAT_INLINE void vf_transpose(vf v[VF_N])
 struct v16 {
 	__m256i half[2];
 };
-LEAT_INLINE struct v16 v16_from_i8(const unsigned char *p)
+LEAT_INLINE struct v16 v16_from_b32(b32 a)
 {
-	const __m128i *b = (const void *)p;
-	return (struct v16){{_mm256_cvtepi8_epi16(_mm_loadu_si128(b)), _mm256_cvtepi8_epi16(_mm_loadu_si128(b + 1))}};
+	return (struct v16){{_mm256_cvtepi8_epi16(_mm256_castsi256_si128(a)),
+			     _mm256_cvtepi8_epi16(_mm256_extracti128_si256(a, 1))}};
 }
 LEAT_INLINE struct v16 v16_load(const int16_t *p)
 {
 	const __m256i *b = (const void *)p;
 	return (struct v16){{_mm256_loadu_si256(b), _mm256_loadu_si256(b + 1)}};
 }
-LEAT_INLINE vf v16_dot(struct v16 a, struct v16 b)
+LEAT_INLINE vf v16_dot_add(vf sum, struct v16 a, struct v16 b, const float *d, int two)
 {
 	__m256i lo = _mm256_madd_epi16(a.half[0], b.half[0]), hi = _mm256_madd_epi16(a.half[1], b.half[1]);
-	return _mm256_cvtepi32_ps(_mm256_add_epi32(lo, hi));
+
+	if (!two)
+		return vf_fma(_mm256_cvtepi32_ps(_mm256_add_epi32(lo, hi)), vf_set1(d[0]), sum);
+	sum = vf_fma(_mm256_cvtepi32_ps(lo), vf_set1(d[0]), sum);
+	return vf_fma(_mm256_cvtepi32_ps(hi), vf_set1(d[1]), sum);
+}
+
+LEAT_INLINE b32 b32_bits(const unsigned char *p, int value)
+{
+	__m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201u);
+	__m256i byte = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+	__m256i all = _mm256_shuffle_epi8(_mm256_set1_epi32((int)word32(p)), byte);
+	return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(all, bit), bit), _mm256_set1_epi8((char)value));
+}
+LEAT_INLINE vf vf_from_f8(f8 a)
+{
+	return a;
+}
+LEAT_INLINE vf vf_from_b32(b32 a, int part)
+{
+	__m128i half = part < 2 ? _mm256_castsi256_si128(a) : _mm256_extracti128_si256(a, 1);
+	return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(part % 2 ? upper_half(half) : half));
 }
 
 #endif

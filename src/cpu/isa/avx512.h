@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cpu/isa/block.h"
 #include "cpu/isa/word.h"
 
 typedef __m512 vf;
@@ -134,17 +135,6 @@ LEAT_INLINE vf vf_load_bf16_n(const unsigned char *p, int n)
 {
 	return vf_from_bf16(_mm256_maskz_loadu_epi16(vf_mask(n), p));
 }
-LEAT_INLINE vf vf_load_i8(const unsigned char *p)
-{
-	return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)));
-}
-LEAT_INLINE vf vf_set1_f16(const unsigned char *p)
-{
-	uint16_t h;
-	memcpy(&h, p, 2);
-	return _mm512_cvtph_ps(_mm256_set1_epi16((short)h));
-}
-
 LEAT_INLINE void vf_store_f16_n(uint16_t *p, vf a, int n)
 {
 	_mm256_mask_storeu_epi16(p, vf_mask(n), _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
@@ -225,18 +215,41 @@ LEAT_INLINE void vf_transpose(vf v[VF_N])
 struct v16 {
 	__m512i all;
 };
-LEAT_INLINE struct v16 v16_from_i8(const unsigned char *p)
+/* Signed bytes. */
+LEAT_INLINE struct v16 v16_from_b32(b32 a)
 {
-	return (struct v16){_mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)p))};
+	return (struct v16){_mm512_cvtepi8_epi16(a)};
 }
 LEAT_INLINE struct v16 v16_load(const int16_t *p)
 {
 	return (struct v16){_mm512_loadu_si512(p)};
 }
-/* VF_N partial sums of the 32 products, exact as long as each sum of its products stays below 2^24. */
-LEAT_INLINE vf v16_dot(struct v16 a, struct v16 b)
+/* sum + the 32 products times their scale: d[0], or d[0] for the first 16 and d[1] for the others if `two`. A lane adds
+ * at most 4 products of |a| <= 128 and |b| <= 32767, which is below 2^24: exact until the scales come in. */
+LEAT_INLINE vf v16_dot_add(vf sum, struct v16 a, struct v16 b, const float *d, int two)
 {
-	return _mm512_cvtepi32_ps(_mm512_madd_epi16(a.all, b.all));
+	vf scale = vf_set1(d[0]);
+
+	if (two)
+		scale = _mm512_mask_broadcastss_ps(scale, 0xff00, _mm_load_ss(d + 1));
+	return vf_fma(_mm512_cvtepi32_ps(_mm512_madd_epi16(a.all, b.all)), scale, sum);
+}
+
+/* Byte i is `value` if bit i of the 4 bytes at p is set, else 0. */
+LEAT_INLINE b32 b32_bits(const unsigned char *p, int value)
+{
+	return _mm256_maskz_set1_epi8((__mmask32)word32(p), (char)value);
+}
+/* Lanes beyond the 8 are 0. */
+LEAT_INLINE vf vf_from_f8(f8 a)
+{
+	return _mm512_zextps256_ps512(a);
+}
+/* Signed bytes part VF_N .. part VF_N + VF_N - 1. */
+LEAT_INLINE vf vf_from_b32(b32 a, int part)
+{
+	__m128i half = part ? _mm256_extracti128_si256(a, 1) : _mm256_castsi256_si128(a);
+	return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(half));
 }
 
 #endif

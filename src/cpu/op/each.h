@@ -87,7 +87,7 @@ static void to_f16(uint16_t *y, const float *x, int n)
 }
 
 /* The cases of isa_scalar.c: not finite, too small, and all others. */
-LEAT_INLINE void to_x16_block(int16_t *q, float *d, const float *x, int n)
+LEAT_INLINE void to_x16_block(int16_t *q, float *d, float *s, const float *x, int n)
 {
 	float lane[VF_N], top = 0;
 	vf most = vf_zero();
@@ -104,12 +104,14 @@ LEAT_INLINE void to_x16_block(int16_t *q, float *d, const float *x, int n)
 	*d = !finite ? NAN : scale > 0 ? top / 32767.0f : 0.0f;
 	for (int i = 0; i < n; i += VF_N)
 		vf_store_i16(q + i, finite ? vf_mul(vf_load(x + i), vf_set1(scale)) : vf_zero());
+	for (int half = 0; half < n; half += LEAT_X16_BLOCK / 2)
+		s[half / (LEAT_X16_BLOCK / 2)] = (float)i16_sum16(q + half) * *d;
 }
 
-static void to_x16(int16_t *q, float *d, const float *x, int n)
+static void to_x16(int16_t *q, float *d, float *s, const float *x, int n)
 {
-	for (int k = 0; k < n; k += LEAT_X16_BLOCK)
-		to_x16_block(q + k, d++, x + k, n - k < LEAT_X16_BLOCK ? n - k : LEAT_X16_BLOCK);
+	for (int k = 0; k < n; k += LEAT_X16_BLOCK, s += 2)
+		to_x16_block(q + k, d++, s, x + k, n - k < LEAT_X16_BLOCK ? n - k : LEAT_X16_BLOCK);
 }
 
 #endif

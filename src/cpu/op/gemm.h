@@ -1,7 +1,8 @@
 /* gemm.h - packing of panels and the micro-kernel of many tokens.
  *
  * The micro-kernel works on 4-byte steps: one f32 column, or a pair of bf16 columns. The file that includes this says
- * which by gemm_mul(c, panel, x), c + panel * x. A tile is 2 vectors of rows by GEMM_TOKENS tokens, all of it in
+ * which by gemm_mul(c, panel, x), c + panel * x, and how 32 columns of a block become PACK_VECTORS vectors of steps, by
+ * pack_values(). A tile is 2 vectors of rows by GEMM_TOKENS tokens, all of it in
  * registers. */
 #ifndef LEAT_CPU_OP_GEMM_H
 #define LEAT_CPU_OP_GEMM_H
@@ -88,19 +89,9 @@ LEAT_INLINE void gemm_any(float *y, size_t y_stride, const float *panel, const u
 	}
 }
 
-/* One vector of rows, VF_N columns; rows from `full` on are zero. */
-LEAT_INLINE void pack_square(float *out, const unsigned char *w, size_t row_bytes, int format, int full, int k, int m)
+/* VF_N rows' VF_N columns, the first m of them into the panel. */
+LEAT_INLINE void pack_put(float *out, vf v[VF_N], int m)
 {
-	vf v[VF_N];
-
-	if (full >= VF_N) {
-		LEAT_UNROLL
-		for (int i = 0; i < VF_N; i++)
-			v[i] = weight_get(format, w + (size_t)i * row_bytes, k, m);
-	} else {
-		for (int i = 0; i < VF_N; i++)
-			v[i] = i < full ? weight_get(format, w + (size_t)i * row_bytes, k, m) : vf_zero();
-	}
 	vf_transpose(v);
 	if (m >= VF_N) {
 		LEAT_UNROLL
@@ -112,8 +103,24 @@ LEAT_INLINE void pack_square(float *out, const unsigned char *w, size_t row_byte
 	}
 }
 
-LEAT_INLINE void pack_any(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0,
-			  int n_k)
+/* One vector of rows, VF_N columns; rows from `full` on are zero. */
+LEAT_INLINE void pack_square(float *out, const unsigned char *w, size_t row_bytes, int format, int full, int k, int m)
+{
+	vf v[VF_N];
+
+	if (full >= VF_N) {
+		LEAT_UNROLL
+		for (int i = 0; i < VF_N; i++)
+			v[i] = float_get(format, w + (size_t)i * row_bytes, k, m);
+	} else {
+		for (int i = 0; i < VF_N; i++)
+			v[i] = i < full ? float_get(format, w + (size_t)i * row_bytes, k, m) : vf_zero();
+	}
+	pack_put(out, v, m);
+}
+
+LEAT_INLINE void pack_floats(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0,
+			     int n_k)
 {
 	for (int i = 0; i < LEAT_PANEL_ROWS; i += VF_N, w += VF_N * row_bytes) {
 		int k = 0, full = n_rows - i;
@@ -122,6 +129,51 @@ LEAT_INLINE void pack_any(float *panel, const unsigned char *w, size_t row_bytes
 		if (k < n_k)
 			pack_square(panel + k * LEAT_PANEL_ROWS + i, w, row_bytes, format, full, k0 + k, n_k - k);
 	}
+}
+
+/* The super-blocks of VF_N rows of which `full` exist: their tables, then 32 columns at a time by
+ * pack_values(). Loops over rows stay loops: unrolled, ten formats would be 200 KB. */
+LEAT_INLINE void pack_block_columns(float *panel, const unsigned char *w, size_t row_bytes, int format, int full,
+				    int n_sub)
+{
+	struct block_tables t[VF_N];
+	vf v[PACK_VECTORS][VF_N];
+
+	full = full < VF_N ? full : VF_N;
+	for (int i = 0; i < full; i++)
+		block_tables(format, &t[i], w + (size_t)i * row_bytes, n_sub);
+	for (int i = 0; i < VF_N; i++)
+		LEAT_UNROLL
+		for (int part = 0; part < PACK_VECTORS; part++)
+			v[part][i] = vf_zero();
+	for (int u = 0; u < n_sub; u++, panel += PACK_VECTORS * VF_N * LEAT_PANEL_ROWS) {
+		vf out[VF_N];
+		for (int i = 0; i < full; i++) {
+			b32 q = block_bytes(format, w + (size_t)i * row_bytes, u);
+			LEAT_UNROLL
+			for (int part = 0; part < PACK_VECTORS; part++)
+				v[part][i] = pack_values(format, q, &t[i], u, part);
+		}
+		LEAT_UNROLL
+		for (int part = 0; part < PACK_VECTORS; part++) {
+			memcpy(out, v[part], sizeof out);
+			pack_put(panel + part * VF_N * LEAT_PANEL_ROWS, out, VF_N);
+		}
+	}
+}
+
+/* k0 and n_k are multiples of the block; a super-block may begin at any block. */
+LEAT_INLINE void pack_blocks(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0,
+			     int n_k)
+{
+	w += k0 / block_kind(format).elems * block_kind(format).bytes;
+	for (int i = 0; i < LEAT_PANEL_ROWS; i += VF_N)
+		for (int k = 0; k < n_k; k += SUPER) {
+			int n_sub = n_k - k < SUPER ? (n_k - k) / 32 : SUBS;
+			pack_block_columns(panel + k / 32 * PACK_VECTORS * VF_N * LEAT_PANEL_ROWS + i,
+					   w + (size_t)i * row_bytes + k / SUPER * block_super_bytes(format), row_bytes,
+					   format, n_rows - i, n_sub);
+		}
 }
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef LEAT_CPU_OP_MV_H
 #define LEAT_CPU_OP_MV_H
 
+#include "cpu/op/block.h"
 #include "cpu/op/row.h"
 
 enum { MV_ROWS = 4, MV_AHEAD_BYTES = 1024 };
@@ -77,52 +78,127 @@ LEAT_INLINE void mv_float_tile(const struct leat_mm *a, int format, struct mv_ti
 	mv_store(a, sum, at, n_r, n_t);
 }
 
-/* One block of weights and one of activations, each with its scale. A lane adds at most 4 products of |w| <= 128 and
- * |x| <= 32767, which is below 2^24: exact until the scales come in. */
-LEAT_INLINE void mv_q8_block(vf sum[MV_ROWS][MV_TOKENS], const struct leat_mm *a, const unsigned char *w, size_t w_step,
-			     const int16_t *x, const float *xd, size_t n_xd, int n_r, int n_t)
+/* What a tile reads of the activations of one token in one super-block. */
+struct mv_x {
+	const int16_t *q;
+	f8 d, sums[2]; /* of groups of 32; sums of 16 if the format's groups are 16 */
+};
+
+LEAT_INLINE void mv_x_get(struct mv_x x[MV_TOKENS], const struct leat_mm *a, struct block_kind kind, int t0, int k,
+			  int n_sub, int n_t)
 {
-	vf xs[MV_TOKENS];
+	size_t n_xd = (size_t)leat_x16_blocks(a->n_cols);
 
 	LEAT_UNROLL
-	for (int j = 0; j < n_t; j++)
-		xs[j] = vf_set1(xd[(size_t)j * n_xd]);
-	LEAT_UNROLL
-	for (int i = 0; i < n_r; i++) {
-		const unsigned char *b = w + (size_t)i * w_step;
-		mv_ahead(b);
-		struct v16 wv = v16_from_i8(b + 2);
-		vf d = vf_set1_f16(b);
-		LEAT_UNROLL
-		for (int j = 0; j < n_t; j++)
-			sum[i][j] = vf_fma(v16_dot(wv, v16_load(x + (size_t)j * a->xq_stride)), vf_mul(d, xs[j]),
-					   sum[i][j]);
+	for (int j = 0; j < n_t; j++) {
+		size_t at = (size_t)(t0 + j) * n_xd + (size_t)k / LEAT_X16_BLOCK;
+		x[j].q = a->xq + (size_t)(t0 + j) * a->xq_stride + k;
+		x[j].d = f8_load_n(a->xd + at, n_sub);
+		if (!kind.mins)
+			continue;
+		x[j].sums[0] = f8_load_n(a->xs + 2 * at, 2 * n_sub);
+		x[j].sums[1] = n_sub > 4 ? f8_load_n(a->xs + 2 * at + 8, 2 * n_sub - 8) : f8_zero();
+		if (kind.group == 32)
+			x[j].sums[0] = f8_pair_sums(x[j].sums[0], x[j].sums[1]);
 	}
 }
 
-LEAT_INLINE void mv_q8_tile(const struct leat_mm *a, struct mv_tile at, int n_r, int n_t)
+/* Scales of weights times scales of activations into d; minimums times sums of activations leave the sum. */
+LEAT_INLINE vf mv_scale(vf sum, float d[16], const struct block_scales *s, const struct mv_x *x, struct block_kind kind)
 {
-	enum { BLOCK = 34 };
-	size_t n_xd = (size_t)leat_x16_blocks(a->n_cols), w_step = (size_t)at.step * a->row_bytes;
+	if (kind.group == 32) {
+		_mm256_storeu_ps(d, f8_mul(s->d[0], x->d));
+	} else {
+		_mm256_storeu_ps(d, f8_mul(s->d[0], f8_twice(x->d, 0)));
+		_mm256_storeu_ps(d + 8, f8_mul(s->d[1], f8_twice(x->d, 1)));
+	}
+	if (kind.mins)
+		sum = vf_fnma(vf_from_f8(s->m[0]), vf_from_f8(x->sums[0]), sum);
+	if (kind.mins && kind.group == 16)
+		sum = vf_fnma(vf_from_f8(s->m[1]), vf_from_f8(x->sums[1]), sum);
+	return sum;
+}
+
+/* Scales of a super-block's rows, times those of the tokens. */
+struct mv_scales {
+	float d[MV_ROWS][MV_TOKENS][16];
+};
+
+LEAT_INLINE void mv_sub(vf sum[MV_ROWS][MV_TOKENS], int format, const unsigned char *w, size_t w_step,
+			const struct mv_x x[MV_TOKENS], const struct mv_scales *s, int u, int n_r, int n_t)
+{
+	int per_sub = 32 / block_kind(format).group;
+
+	LEAT_UNROLL
+	for (int i = 0; i < n_r; i++) {
+		struct v16 wv = v16_from_b32(block_bytes(format, w + (size_t)i * w_step, u));
+		LEAT_UNROLL
+		for (int j = 0; j < n_t; j++)
+			sum[i][j] = v16_dot_add(sum[i][j], wv, v16_load(x[j].q + 32 * u), &s->d[i][j][u * per_sub],
+						per_sub == 2);
+	}
+}
+
+/* 32 n_sub columns; n_sub is SUBS but at the end of a row. */
+LEAT_INLINE void mv_super(vf sum[MV_ROWS][MV_TOKENS], int format, const unsigned char *w, size_t w_step,
+			  const struct mv_x x[MV_TOKENS], int n_sub, int n_r, int n_t)
+{
+	struct mv_scales scales;
+
+	LEAT_UNROLL
+	for (int i = 0; i < n_r; i++) {
+		const unsigned char *b = w + (size_t)i * w_step;
+		struct block_scales s;
+		block_scales(format, &s, b, n_sub);
+		LEAT_UNROLL
+		for (int at = 0; at < block_super_bytes(format); at += 64)
+			mv_ahead(b + at);
+		LEAT_UNROLL
+		for (int j = 0; j < n_t; j++)
+			sum[i][j] = mv_scale(sum[i][j], scales.d[i][j], &s, &x[j], block_kind(format));
+	}
+	LEAT_IN_MEMORY(scales);
+	if (n_sub == SUBS && block_kind(format).elems == SUPER) { /* where the 32 columns lie is a constant then */
+		LEAT_UNROLL
+		for (int u = 0; u < SUBS; u++)
+			mv_sub(sum, format, w, w_step, x, &scales, u, n_r, n_t);
+	} else {
+		LEAT_ROLLED
+		for (int u = 0; u < n_sub; u++)
+			mv_sub(sum, format, w, w_step, x, &scales, u, n_r, n_t);
+	}
+}
+
+LEAT_INLINE void mv_block_tile(const struct leat_mm *a, int format, struct mv_tile at, int n_r, int n_t)
+{
+	size_t w_step = (size_t)at.step * a->row_bytes;
 	const unsigned char *w = mv_row(a, at.r);
-	const int16_t *x = a->xq + (size_t)at.t * a->xq_stride;
-	const float *xd = a->xd + (size_t)at.t * n_xd;
+	struct block_kind kind = block_kind(format);
+	struct mv_x x[MV_TOKENS];
 	vf sum[MV_ROWS][MV_TOKENS];
+	int k = 0, left;
 
 	LEAT_UNROLL
 	for (int i = 0; i < n_r; i++)
 		LEAT_UNROLL
 		for (int j = 0; j < n_t; j++)
 			sum[i][j] = vf_zero();
-	for (int k = 0; k < a->n_cols; k += LEAT_X16_BLOCK, x += LEAT_X16_BLOCK, xd++, w += BLOCK)
-		mv_q8_block(sum, a, w, w_step, x, xd, n_xd, n_r, n_t);
+	for (; k + SUPER <= a->n_cols; k += SUPER, w += block_super_bytes(format)) {
+		mv_x_get(x, a, kind, at.t, k, SUBS, n_t);
+		mv_super(sum, format, w, w_step, x, SUBS, n_r, n_t);
+	}
+	left = (a->n_cols - k) / 32;
+	if (kind.elems < SUPER && left > 0) {
+		mv_x_get(x, a, kind, at.t, k, left, n_t);
+		mv_super(sum, format, w, w_step, x, left, n_r, n_t);
+	}
 	mv_store(a, sum, at, n_r, n_t);
 }
 
 LEAT_INLINE void mv_tile(const struct leat_mm *a, int format, struct mv_tile at, int n_r, int n_t)
 {
-	if (format == LEAT_QUANT_q8_0)
-		mv_q8_tile(a, at, n_r, n_t);
+	if (block_kind(format).elems)
+		mv_block_tile(a, format, at, n_r, n_t);
 	else
 		mv_float_tile(a, format, at, n_r, n_t);
 }
@@ -143,8 +219,8 @@ LEAT_INLINE void mv_any(const struct leat_mm *a, int format, int r0, int r1)
 	int step = (r1 - r0) / MV_ROWS;
 	for (int r = r0; r < r0 + step; r++)
 		mv_rows(a, format, r, step, MV_ROWS);
-	for (int r = r0 + step * MV_ROWS; r < r1; r++)
-		mv_rows(a, format, r, 0, 1);
+	for (int r = r0 + step * MV_ROWS; r < r1; r++) /* of blocks: a tile of one row only would be more code */
+		mv_rows(a, format, r, 0, block_kind(format).elems ? MV_ROWS : 1);
 }
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef LEAT_CPU_OP_ROW_H
 #define LEAT_CPU_OP_ROW_H
 
-#include "cpu/kernels.h"
+#include "cpu/op/block.h"
 
 LEAT_INLINE vf vf_get(const float *p, int m)
 {
@@ -36,26 +36,29 @@ LEAT_INLINE vf float_get(int format, const unsigned char *row, int k, int m)
 	return r;
 }
 
-/* Columns k .. k + m - 1 of a row, k a multiple of VF_N. */
-LEAT_INLINE vf weight_get(int format, const unsigned char *row, int k, int m)
+/* y[n] = n weights that begin at a block. */
+LEAT_INLINE void float_dequant(int format, float *y, const unsigned char *p, size_t n)
 {
-	if (format == LEAT_QUANT_q8_0) {
-		const unsigned char *block = row + (size_t)(k / 32) * 34;
-		return vf_mul(vf_set1_f16(block), vf_load_i8(block + 2 + k % 32));
+	for (size_t k = 0; k < n; k += VF_N) {
+		int left = n - k < VF_N ? (int)(n - k) : VF_N;
+		vf_put(y + k, float_get(format, p + 2 * k, 0, left), left);
 	}
-	return float_get(format, row, k, m);
 }
 
-LEAT_INLINE void weight_dequant(int format, float *y, const void *blocks, size_t n)
+LEAT_INLINE void block_dequant(int format, float *y, const unsigned char *p, size_t n)
 {
-	const unsigned char *p = blocks;
-	size_t unit = format == LEAT_QUANT_q8_0 ? 34 : 2 * 32;
-
-	for (; n >= 32; n -= 32, y += 32, p += unit)
-		for (int k = 0; k < 32; k += VF_N)
-			vf_store(y + k, weight_get(format, p, k, VF_N));
-	for (int k = 0, left = (int)n; k < left; k += VF_N)
-		vf_put(y + k, weight_get(format, p, k, left - k), left - k);
+	for (; n > 0; p += block_super_bytes(format)) {
+		int n_sub = n < SUPER ? (int)n / 32 : SUBS;
+		struct block_tables t;
+		block_tables(format, &t, p, n_sub);
+		for (int u = 0; u < n_sub; u++, y += 32) {
+			b32 q = block_bytes(format, p, u);
+			LEAT_UNROLL
+			for (int part = 0; part < 32 / VF_N; part++)
+				vf_store(y + part * VF_N, block_values(format, q, &t, u, part));
+		}
+		n -= (size_t)n_sub * 32;
+	}
 }
 
 #endif

@@ -11,6 +11,14 @@ LEAT_INLINE vf gemm_mul(vf c, vf panel, vf x)
 	return vf_fma(panel, x, c);
 }
 
+#include "cpu/op/block.h"
+
+enum { PACK_VECTORS = 32 / VF_N };
+LEAT_INLINE vf pack_values(int format, b32 q, const struct block_tables *t, int sub, int part)
+{
+	return block_values(format, q, t, sub, part);
+}
+
 #include "cpu/op/attn.h"
 #include "cpu/op/each.h"
 #include "cpu/op/gemm.h"
@@ -18,30 +26,29 @@ LEAT_INLINE vf gemm_mul(vf c, vf panel, vf x)
 #include "cpu/op/norm.h"
 #include "cpu/op/wkv7.h"
 
-/* Formats that have a body; others keep their portable slots. */
-#define FORMATS(X) X(f32) X(f16) X(bf16) X(q8_0)
-
-#define X(name)                                                                                                        \
+#define MV(name)                                                                                                       \
 	static void mv_##name(const struct leat_mm *a, int r0, int r1)                                                 \
 	{                                                                                                              \
 		mv_any(a, LEAT_QUANT_##name, r0, r1);                                                                  \
-	}                                                                                                              \
+	}
+#define PACK(name, body)                                                                                               \
 	static void pack_f32_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)         \
 	{                                                                                                              \
-		pack_any(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                     \
+		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                         \
 	}
-FORMATS(X)
-#undef X
-
-#define X(name)                                                                                                        \
+#define DEQUANT(name, body)                                                                                            \
 	static void dequant_##name(float *y, const void *blocks, size_t n)                                             \
 	{                                                                                                              \
-		weight_dequant(LEAT_QUANT_##name, y, blocks, n);                                                       \
+		body(LEAT_QUANT_##name, y, blocks, n);                                                                 \
 	}
-X(f16)
-X(bf16)
-X(q8_0)
+#define X(name, elems, group, mins) MV(name) PACK(name, pack_floats)
+FLOAT_FORMATS(X)
 #undef X
+#define X(name, elems, group, mins) MV(name) PACK(name, pack_blocks) DEQUANT(name, block_dequant)
+BLOCK_FORMATS(X)
+#undef X
+DEQUANT(f16, float_dequant)
+DEQUANT(bf16, float_dequant)
 
 static void gemm_f32(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens,
 		     int n_rows, int n_k, int accumulate)
@@ -61,15 +68,18 @@ static void attn_f32(float *y, const float *q, const struct leat_attn *a, float 
 
 static void fill_products(struct leat_kernels *k)
 {
-#define X(name)                                                                                                        \
+#define X(name, elems, group, mins)                                                                                    \
 	k->mv[LEAT_QUANT_##name] = mv_##name;                                                                          \
 	k->pack_f32[LEAT_QUANT_##name] = pack_f32_##name;
-	FORMATS(X)
+	FLOAT_FORMATS(X)
+	BLOCK_FORMATS(X)
 #undef X
-	k->gemm_f32 = gemm_f32;
+#define X(name, elems, group, mins) k->dequant[LEAT_QUANT_##name] = dequant_##name;
+	BLOCK_FORMATS(X)
+#undef X
 	k->dequant[LEAT_QUANT_f16] = dequant_f16;
 	k->dequant[LEAT_QUANT_bf16] = dequant_bf16;
-	k->dequant[LEAT_QUANT_q8_0] = dequant_q8_0;
+	k->gemm_f32 = gemm_f32;
 	k->to_x16 = to_x16;
 	k->to_bf16 = to_bf16;
 	k->to_f16 = to_f16;

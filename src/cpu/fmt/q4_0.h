@@ -1,0 +1,19 @@
+/* q4_0.h - the vector words of Q4_0; the layout is quant/q4_0.h's. */
+#ifndef LEAT_CPU_FMT_Q4_0_H
+#define LEAT_CPU_FMT_Q4_0_H
+
+#include "cpu/op/block_scales.h"
+#include "quant/q4_0.h"
+
+LEAT_INLINE void q4_0_scales(struct block_scales *s, const unsigned char *w, int n_sub)
+{
+	s->d[0] = f8_halves(w + offsetof(struct leat_q4_0, d), sizeof(struct leat_q4_0), n_sub);
+}
+
+LEAT_INLINE b32 q4_0_bytes(const unsigned char *w, int sub)
+{
+	const unsigned char *b = w + sub * (int)sizeof(struct leat_q4_0);
+	return b32_minus(b32_nibbles(b + offsetof(struct leat_q4_0, qs)), 8);
+}
+
+#endif
