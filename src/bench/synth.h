@@ -9,7 +9,7 @@
 
 struct leat_synth_params {
 	const char *shape;   /* "qwen2.5-0.5b"; leat_synth_shape_at lists them */
-	const char *type;    /* "f32" "f16" "bf16" "q8_0" */
+	const char *type;    /* "f32" "q8_0" "q4_k" ...; leat_synth_type_at lists them */
 	const char *path;
 	uint64_t seed;       /* same seed, same bytes */
 	double ffn_density;  /* 0: as it comes. RWKV: part of relu(key)^2 that is not zero, (0, 1) */

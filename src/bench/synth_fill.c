@@ -2,6 +2,7 @@
  *
  * A weight costs one look into a table that holds its value as the file stores it: 65536 values of the wanted
  * distribution for the float types, pairs of bytes for Q8_0 (256 values each), so a 64-bit random number makes 8 bytes.
+ * Of every other block format it holds POOL blocks, quantised from random values, which are drawn whole.
  * Tensors that share type and distribution share the table. */
 #include <math.h>
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 
 #include "base/f16.h"
 #include "bench/synth_parts.h"
+#include "quant/quant.h"
 
-enum { TABLE = 65536, LEVELS = 256, BLOCK = 32, BLOCK_BYTES = 34 };
+enum { TABLE = 65536, LEVELS = 256, BLOCK = 32, BLOCK_BYTES = 34, POOL = 1024, MAX_BLOCK = 256 };
 
 struct law {
 	int type, kind;
@@ -19,6 +21,7 @@ struct law {
 	union {
 		float f32[TABLE];
 		uint16_t u16[TABLE]; /* f16, bf16; q8_0: two bytes */
+		unsigned char block[TABLE * 4];
 	} v;
 };
 
@@ -100,6 +103,26 @@ static void build_q8_0(struct law *l)
 		l->v.u16[i] = (uint16_t)(byte[i & 255] | byte[i >> 8] << 8);
 }
 
+static const struct leat_quant *format_of(int type)
+{
+	return leat_quant_at(leat_quant_of_type(type));
+}
+
+/* z: TABLE values of the distribution */
+static void build_pool(struct law *l, const double *z)
+{
+	const struct leat_quant *q = format_of(l->type);
+	float x[MAX_BLOCK];
+	uint64_t key = golden;
+	int i, k;
+
+	for (i = 0; i < POOL; i++) {
+		for (k = 0; k < q->block_elems; k++)
+			x[k] = (float)z[mix(key += golden) % TABLE];
+		q->quant(l->v.block + i * q->block_bytes, x, (size_t)q->block_elems);
+	}
+}
+
 static int build(struct law *l)
 {
 	double *z;
@@ -113,7 +136,9 @@ static int build(struct law *l)
 	if (!z)
 		return 1;
 	levels(l, z, TABLE);
-	for (i = 0; i < TABLE; i++) {
+	if (format_of(l->type)->block_elems > 1)
+		build_pool(l, z);
+	for (i = 0; i < TABLE && format_of(l->type)->block_elems == 1; i++) {
 		if (l->type == SYNTH_F32)
 			l->v.f32[i] = (float)z[i];
 		else
@@ -217,6 +242,15 @@ static void fill_q8_0(const struct law *l, uint64_t key, size_t n, unsigned char
 	}
 }
 
+static void fill_blocks(const struct law *l, uint64_t key, size_t n, unsigned char *out)
+{
+	const struct leat_quant *q = format_of(l->type);
+	size_t i, bytes = (size_t)q->block_bytes;
+
+	for (i = 0; i < n; i += (size_t)q->block_elems, out += bytes)
+		memcpy(out, l->v.block + mix(key += golden) % POOL * bytes, bytes);
+}
+
 void leat_synth_fill(const struct synth_fill *f, int tensor, uint64_t seed, uint64_t first, size_t n,
 		     unsigned char *out)
 {
@@ -227,31 +261,13 @@ void leat_synth_fill(const struct synth_fill *f, int tensor, uint64_t seed, uint
 		fill_q8_0(l, key, n, out);
 	else if (l->type == SYNTH_F32)
 		fill_f32(l->v.f32, key, n, out);
+	else if (format_of(l->type)->block_elems > 1)
+		fill_blocks(l, key, n, out);
 	else
 		fill_u16(l->v.u16, key, n, out);
 }
 
 /* ---- density ---- */
-
-static void row_as_f32(int type, const unsigned char *p, size_t n, float *y)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++) {
-		uint16_t h;
-		if (type == SYNTH_Q8_0) {
-			const unsigned char *block = p + i / BLOCK * BLOCK_BYTES;
-			memcpy(&h, block, 2);
-			k = i % BLOCK;
-			y[i] = leat_f16_to_f32(h) * (float)(int8_t)block[2 + k];
-		} else if (type == SYNTH_F32) {
-			memcpy(&y[i], p + 4 * i, 4);
-		} else {
-			memcpy(&h, p + 2 * i, 2);
-			y[i] = type == SYNTH_F16 ? leat_f16_to_f32(h) : leat_bf16_to_f32(h);
-		}
-	}
-}
 
 /* A layer-normalised vector of random direction: mean 0, variance 1, then the norm's constant. */
 static void random_input(float *x, size_t n, uint64_t key, float bias)
@@ -286,7 +302,7 @@ static double sample(const struct synth_fill *f, const struct synth_model *m, in
 		random_input(x + (size_t)k * d, d, seed + (uint64_t)k * 1000003u, bias);
 	for (r = 0; r < ROWS; r++) {
 		leat_synth_fill(f, tensor, seed, (uint64_t)r * d, d, bytes);
-		row_as_f32(m->tensor[tensor].type, bytes, d, row);
+		format_of(m->tensor[tensor].type)->dequant(row, bytes, d);
 		for (k = 0; k < INPUTS; k++) {
 			float s = 0;
 			for (i = 0; i < d; i++)

@@ -31,28 +31,52 @@ static void word(struct leat_gguf_out *o, const char *key, const char *value)
 static void general(const struct synth_model *m, struct leat_gguf_out *o, const char *arch)
 {
 	char name[64];
-	/* llama.cpp's numbering of "mostly" types */
-	uint32_t ftype = m->type == SYNTH_F32 ? 0 : m->type == SYNTH_F16 ? 1 : m->type == SYNTH_Q8_0 ? 7 : 32;
 
 	snprintf(name, sizeof(name), "synthetic %s", m->shape->name);
 	word(o, "general.architecture", arch);
 	word(o, "general.name", name);
-	leat_gguf_out_u32(o, "general.file_type", ftype);
+	leat_gguf_out_u32(o, "general.file_type", m->ftype);
 	leat_gguf_out_u32(o, "general.quantization_version", 2);
 }
 
-static void qwen2_config(const struct synth_model *m, struct leat_gguf_out *o)
+/* What differs between the architectures with attention. */
+static const struct {
+	const char *name;
+	int context;
+	float base, eps;
+} config[] = {
+	[SYNTH_QWEN2] = { "qwen2", 32768, 1e6f, 1e-6f },
+	[SYNTH_RWKV7] = { "rwkv7", 0, 0, 0 },
+	[SYNTH_LLAMA] = { "llama", 131072, 5e5f, 1e-5f },
+	[SYNTH_QWEN3] = { "qwen3", 40960, 1e6f, 1e-6f },
+	[SYNTH_PHI3] = { "phi3", 4096, 1e4f, 1e-5f },
+};
+
+static void attention_config(const struct synth_model *m, struct leat_gguf_out *o, const char *arch)
 {
 	const struct synth_shape *s = m->shape;
+	char key[96];
 
-	u32(o, "qwen2", "block_count", s->n_layer);
-	u32(o, "qwen2", "context_length", 32768);
-	u32(o, "qwen2", "embedding_length", s->n_embd);
-	u32(o, "qwen2", "feed_forward_length", s->n_ff);
-	u32(o, "qwen2", "attention.head_count", s->n_head);
-	u32(o, "qwen2", "attention.head_count_kv", s->n_kv_head);
-	leat_gguf_out_f32(o, "qwen2.rope.freq_base", 1e6f);
-	leat_gguf_out_f32(o, "qwen2.attention.layer_norm_rms_epsilon", 1e-6f);
+	u32(o, arch, "block_count", s->n_layer);
+	u32(o, arch, "context_length", config[s->arch].context);
+	u32(o, arch, "embedding_length", s->n_embd);
+	u32(o, arch, "feed_forward_length", s->n_ff);
+	u32(o, arch, "attention.head_count", s->n_head);
+	u32(o, arch, "attention.head_count_kv", s->n_kv_head);
+	snprintf(key, sizeof(key), "%s.rope.freq_base", arch);
+	leat_gguf_out_f32(o, key, config[s->arch].base);
+	snprintf(key, sizeof(key), "%s.attention.layer_norm_rms_epsilon", arch);
+	leat_gguf_out_f32(o, key, config[s->arch].eps);
+	if (s->arch == SYNTH_QWEN2)
+		return;
+	u32(o, arch, "rope.dimension_count", s->head_size);
+	u32(o, arch, "attention.key_length", s->head_size);
+	u32(o, arch, "attention.value_length", s->head_size);
+	u32(o, arch, "vocab_size", s->n_vocab);
+	if (s->arch == SYNTH_PHI3) {
+		u32(o, arch, "rope.scaling.original_context_length", config[s->arch].context);
+		u32(o, arch, "attention.sliding_window", 2047);
+	}
 }
 
 static void rwkv7_config(const struct synth_model *m, struct leat_gguf_out *o)
@@ -147,13 +171,13 @@ static enum leat_status vocabulary(const struct synth_model *m, struct leat_gguf
 	v.text = leat_arena_take_array(&v.arena, (size_t)n, sizeof(*v.text));
 	v.kind = leat_arena_take_array(&v.arena, (size_t)n, sizeof(*v.kind));
 	if (v.text && v.kind)
-		bad = m->shape->arch == SYNTH_QWEN2 ? gpt2_words(&v, n) : rwkv_words(&v, n);
+		bad = m->shape->arch == SYNTH_RWKV7 ? rwkv_words(&v, n) : gpt2_words(&v, n);
 	if (!bad) {
-		word(o, "tokenizer.ggml.model", m->shape->arch == SYNTH_QWEN2 ? "gpt2" : "rwkv");
+		word(o, "tokenizer.ggml.model", m->shape->arch == SYNTH_RWKV7 ? "rwkv" : "gpt2");
 		leat_gguf_out_strings(o, "tokenizer.ggml.tokens", v.text, (size_t)n);
 		leat_gguf_out_i32s(o, "tokenizer.ggml.token_type", v.kind, (size_t)n);
 	}
-	if (!bad && m->shape->arch == SYNTH_QWEN2) {
+	if (!bad && m->shape->arch != SYNTH_RWKV7) {
 		word(o, "tokenizer.ggml.pre", "qwen2");
 		leat_gguf_out_strings(o, "tokenizer.ggml.merges", &merge, 1);
 		leat_gguf_out_u32(o, "tokenizer.ggml.eos_token_id", N_BYTES);
@@ -169,11 +193,11 @@ enum leat_status leat_synth_head(const struct synth_model *m, struct leat_gguf_o
 {
 	int i;
 
-	general(m, o, m->shape->arch == SYNTH_QWEN2 ? "qwen2" : "rwkv7");
-	if (m->shape->arch == SYNTH_QWEN2)
-		qwen2_config(m, o);
-	else
+	general(m, o, config[m->shape->arch].name);
+	if (m->shape->arch == SYNTH_RWKV7)
 		rwkv7_config(m, o);
+	else
+		attention_config(m, o, config[m->shape->arch].name);
 	LEAT_TRY(vocabulary(m, o, err));
 	for (i = 0; i < m->n_tensors; i++) {
 		const struct synth_tensor *t = &m->tensor[i];

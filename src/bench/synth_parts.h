@@ -5,15 +5,16 @@
 #include "bench/synth.h"
 #include "format/gguf_write.h"
 
-enum { SYNTH_F32 = 0, SYNTH_F16 = 1, SYNTH_Q8_0 = 8, SYNTH_BF16 = 30 }; /* GGUF tensor types */
+/* GGUF tensor types; every other type is one of quant/ as well. */
+enum { SYNTH_F32 = 0, SYNTH_F16 = 1, SYNTH_Q8_0 = 8, SYNTH_BF16 = 30 };
 
-enum synth_arch { SYNTH_QWEN2, SYNTH_RWKV7 };
+enum synth_arch { SYNTH_QWEN2, SYNTH_RWKV7, SYNTH_LLAMA, SYNTH_QWEN3, SYNTH_PHI3 };
 
 struct synth_shape {
 	const char *name;
 	enum synth_arch arch;
 	int n_layer, n_embd, n_ff, n_vocab;
-	int n_head, n_kv_head, tied;              /* qwen2 */
+	int n_head, n_kv_head, tied, head_size;   /* all but rwkv7 */
 	int rank_w, rank_a, rank_v, rank_g;       /* rwkv7 */
 };
 
@@ -30,7 +31,9 @@ struct synth_tensor {
 
 struct synth_model {
 	const struct synth_shape *shape;
-	int type;
+	int type;                    /* of matrices */
+	int mix;                     /* 1: some of them finer, as Q4_K_M files are */
+	uint32_t ftype;              /* general.file_type */
 	struct synth_tensor *tensor; /* heap */
 	int n_tensors, cap;
 	uint64_t n_params, read_bytes;

@@ -1,7 +1,8 @@
 /* synth_shape.c - the published shapes as lists of tensors.
  *
- * Sources: config.json of Qwen/Qwen2.5-{0.5B,1.5B,7B}; RWKV-7 "World" checkpoints (arXiv:2503.14456, appendix on
- * parameter shapes and low-rank sizes). Names and storage as llama.cpp's converter writes them. */
+ * Sources: config.json of Qwen/Qwen2.5-{0.5B,1.5B,7B}, Qwen/Qwen3-0.6B, meta-llama/Llama-3.2-1B and
+ * microsoft/Phi-3-mini-4k-instruct; RWKV-7 "World" checkpoints (arXiv:2503.14456, appendix on parameter shapes and
+ * low-rank sizes). Names and storage as llama.cpp's converter and quantiser write them. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,22 +10,36 @@
 #include <string.h>
 
 #include "bench/synth_parts.h"
+#include "quant/quant.h"
 
 static const struct synth_shape shapes[] = {
-	/* name            arch         layers embd    ff   vocab  heads kv tied  w   a   v    g */
-	{ "qwen2.5-0.5b", SYNTH_QWEN2, 24, 896, 4864, 151936, 14, 2, 1, 0, 0, 0, 0 },
-	{ "qwen2.5-1.5b", SYNTH_QWEN2, 28, 1536, 8960, 151936, 12, 2, 1, 0, 0, 0, 0 },
-	{ "qwen2.5-7b", SYNTH_QWEN2, 28, 3584, 18944, 152064, 28, 4, 0, 0, 0, 0, 0 },
-	{ "rwkv7-0.1b", SYNTH_RWKV7, 12, 768, 3072, 65536, 12, 12, 0, 64, 64, 32, 128 },
-	{ "rwkv7-0.4b", SYNTH_RWKV7, 24, 1024, 4096, 65536, 16, 16, 0, 64, 64, 32, 128 },
-	{ "rwkv7-1.5b", SYNTH_RWKV7, 24, 2048, 8192, 65536, 32, 32, 0, 96, 96, 64, 256 },
-	{ "rwkv7-2.9b", SYNTH_RWKV7, 32, 2560, 10240, 65536, 40, 40, 0, 96, 96, 64, 320 },
+	/* name            arch         layers embd    ff   vocab  heads kv tied head  w   a   v    g */
+	{ "qwen2.5-0.5b", SYNTH_QWEN2, 24, 896, 4864, 151936, 14, 2, 1, 64, 0, 0, 0, 0 },
+	{ "qwen2.5-1.5b", SYNTH_QWEN2, 28, 1536, 8960, 151936, 12, 2, 1, 128, 0, 0, 0, 0 },
+	{ "qwen2.5-7b", SYNTH_QWEN2, 28, 3584, 18944, 152064, 28, 4, 0, 128, 0, 0, 0, 0 },
+	{ "qwen3-0.6b", SYNTH_QWEN3, 28, 1024, 3072, 151936, 16, 8, 1, 128, 0, 0, 0, 0 },
+	{ "llama-3.2-1b", SYNTH_LLAMA, 16, 2048, 8192, 128256, 32, 8, 1, 64, 0, 0, 0, 0 },
+	{ "phi3-mini", SYNTH_PHI3, 32, 3072, 8192, 32064, 32, 32, 0, 96, 0, 0, 0, 0 },
+	{ "rwkv7-0.1b", SYNTH_RWKV7, 12, 768, 3072, 65536, 12, 12, 0, 64, 64, 64, 32, 128 },
+	{ "rwkv7-0.4b", SYNTH_RWKV7, 24, 1024, 4096, 65536, 16, 16, 0, 64, 64, 64, 32, 128 },
+	{ "rwkv7-1.5b", SYNTH_RWKV7, 24, 2048, 8192, 65536, 32, 32, 0, 64, 96, 96, 64, 256 },
+	{ "rwkv7-2.9b", SYNTH_RWKV7, 32, 2560, 10240, 65536, 40, 40, 0, 64, 96, 96, 64, 320 },
 };
 
+enum { Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14 };
+
+/* Every matrix of one type (where its columns are whole blocks), or the mix of Q4_K_M; ftype is llama.cpp's numbering
+ * of "mostly" types. */
 static const struct {
 	const char *name;
-	int type;
-} types[] = { { "f32", SYNTH_F32 }, { "f16", SYNTH_F16 }, { "bf16", SYNTH_BF16 }, { "q8_0", SYNTH_Q8_0 } };
+	int type, mix;
+	uint32_t ftype;
+} types[] = {
+	{ "f32", SYNTH_F32, 0, 0 }, { "f16", SYNTH_F16, 0, 1 }, { "bf16", SYNTH_BF16, 0, 32 },
+	{ "q8_0", SYNTH_Q8_0, 0, 7 }, { "q4_0", Q4_0, 0, 2 }, { "q4_1", Q4_1, 0, 3 }, { "q5_0", Q5_0, 0, 8 },
+	{ "q5_1", Q5_1, 0, 9 }, { "q2_k", Q2_K, 0, 10 }, { "q3_k", Q3_K, 0, 12 }, { "q4_k", Q4_K, 0, 14 },
+	{ "q5_k", Q5_K, 0, 16 }, { "q6_k", Q6_K, 0, 18 }, { "q4_k_m", Q4_K, 1, 15 },
+};
 
 enum { N_SHAPES = sizeof(shapes) / sizeof(shapes[0]), N_TYPES = sizeof(types) / sizeof(types[0]) };
 
@@ -46,9 +61,19 @@ const char *leat_synth_type_at(int index)
 
 size_t leat_synth_bytes(int type, uint64_t n)
 {
-	if (type == SYNTH_F32)
-		return n * 4;
-	return type == SYNTH_Q8_0 ? n / 32 * 34 : n * 2;
+	return leat_quant_bytes(leat_quant_at(leat_quant_of_type(type)), n);
+}
+
+/* What a quantiser writes where the columns are not whole blocks of `type`: the next finer of blocks of 32. */
+static int fitting(int type, uint64_t cols)
+{
+	const struct leat_quant *q = leat_quant_at(leat_quant_of_type(type));
+
+	if (cols % (uint64_t)q->block_elems == 0)
+		return type;
+	if (cols % 32)
+		return SYNTH_F16;
+	return type == Q4_K ? Q5_0 : type == Q5_K ? Q5_1 : type == Q6_K ? SYNTH_Q8_0 : Q4_0;
 }
 
 /* Appends a tensor. cols x rows; rows 0: a vector, always F32. `read` as in synth_tensor. */
@@ -63,7 +88,7 @@ static struct synth_tensor *add(struct synth_model *m, int type, uint64_t cols, 
 	va_start(ap, fmt);
 	vsnprintf(t->name, sizeof(t->name), fmt, ap);
 	va_end(ap);
-	t->type = rows ? type : SYNTH_F32;
+	t->type = rows ? fitting(type, cols) : SYNTH_F32;
 	t->n_dims = rows ? 2 : 1;
 	t->dim[0] = cols;
 	t->dim[1] = rows ? rows : 1;
@@ -108,30 +133,58 @@ static void residual(const struct synth_model *m, struct synth_tensor *t)
 	t->b /= sqrtf(2.0f * (float)m->shape->n_layer);
 }
 
-static void qwen2_layer(struct synth_model *m, int i)
+/* The mix gives values and the way out of the block more bits in the first and last eighth and every third layer. */
+static int finer(const struct synth_model *m, int i)
 {
-	const struct synth_shape *s = m->shape;
-	uint64_t d = (uint64_t)s->n_embd, kv = d / (uint64_t)s->n_head * (uint64_t)s->n_kv_head, ff = (uint64_t)s->n_ff;
+	int n = m->shape->n_layer;
+
+	return m->mix && (i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2) ? Q6_K : m->type;
+}
+
+static void separate_qkv(struct synth_model *m, int i)
+{
 	static const char *const qkv[] = { "q", "k", "v" };
+	const struct synth_shape *s = m->shape;
+	uint64_t d = (uint64_t)s->n_embd, head = (uint64_t)s->head_size;
 	int k;
 
-	norm(m, "attn_norm", i, 0);
 	for (k = 0; k < 3; k++) {
-		add(m, m->type, d, k ? kv : d, "blk.%d.attn_%s.weight", i, qkv[k]);
-		add(m, 0, k ? kv : d, 0, "blk.%d.attn_%s.bias", i, qkv[k])->b = small_bias;
+		uint64_t rows = head * (uint64_t)(k ? s->n_kv_head : s->n_head);
+		add(m, k == 2 ? finer(m, i) : m->type, d, rows, "blk.%d.attn_%s.weight", i, qkv[k]);
+		if (s->arch == SYNTH_QWEN2)
+			add(m, 0, rows, 0, "blk.%d.attn_%s.bias", i, qkv[k])->b = small_bias;
+		if (s->arch == SYNTH_QWEN3 && k < 2)
+			constant(add(m, 0, head, 0, "blk.%d.attn_%s_norm.weight", i, qkv[k]), 1);
 	}
-	residual(m, add(m, m->type, d, d, "blk.%d.attn_output.weight", i));
+}
+
+/* qwen2, qwen3, llama; phi3 with its fused matrices. */
+static void attention_layer(struct synth_model *m, int i)
+{
+	const struct synth_shape *s = m->shape;
+	uint64_t d = (uint64_t)s->n_embd, ff = (uint64_t)s->n_ff, q = (uint64_t)(s->n_head * s->head_size);
+	int fused = s->arch == SYNTH_PHI3;
+
+	norm(m, "attn_norm", i, 0);
+	if (fused)
+		add(m, m->mix ? Q5_K : m->type, d, q + 2 * (uint64_t)(s->n_kv_head * s->head_size),
+		    "blk.%d.attn_qkv.weight", i);
+	else
+		separate_qkv(m, i);
+	residual(m, add(m, m->type, q, d, "blk.%d.attn_output.weight", i));
 	norm(m, "ffn_norm", i, 0);
-	add(m, m->type, d, ff, "blk.%d.ffn_gate.weight", i);
-	add(m, m->type, d, ff, "blk.%d.ffn_up.weight", i);
-	residual(m, add(m, m->type, ff, d, "blk.%d.ffn_down.weight", i));
+	if (!fused)
+		add(m, m->type, d, ff, "blk.%d.ffn_gate.weight", i);
+	add(m, m->type, d, fused ? 2 * ff : ff, "blk.%d.ffn_up.weight", i);
+	residual(m, add(m, finer(m, i), ff, d, "blk.%d.ffn_down.weight", i));
 }
 
 /* x -> rank -> x, with the bias of the second matrix. Quantised files keep these as F16. */
 static void low_rank(struct synth_model *m, int i, char c, int rank, float lo, float hi)
 {
 	uint64_t d = (uint64_t)m->shape->n_embd;
-	int type = m->type == SYNTH_Q8_0 ? SYNTH_F16 : m->type, first = m->n_tensors;
+	int block = leat_quant_at(leat_quant_of_type(m->type))->block_elems;
+	int type = block > 1 ? SYNTH_F16 : m->type, first = m->n_tensors;
 
 	if (c != 'g')
 		uniform(add(m, 0, d, 0, "blk.%d.time_mix_%c0.weight", i, c), lo, hi);
@@ -223,10 +276,12 @@ static enum leat_status find(struct synth_model *m, const char *shape, const cha
 	for (i = 0; i < N_TYPES; i++) {
 		if (!strcmp(types[i].name, type)) {
 			m->type = types[i].type;
+			m->mix = types[i].mix;
+			m->ftype = types[i].ftype;
 			return LEAT_OK;
 		}
 	}
-	return leat_fail(err, LEAT_E_ARG, "type", LEAT_NO_OFFSET, "unknown type '%s'; wanted f32, f16, bf16 or q8_0",
+	return leat_fail(err, LEAT_E_ARG, "type", LEAT_NO_OFFSET, "unknown type '%s'; leat synth --list shows them",
 			 type);
 }
 
@@ -235,7 +290,7 @@ enum leat_status leat_synth_layout(struct synth_model *m, const char *shape, con
 {
 	const struct synth_shape *s;
 	struct synth_tensor *t;
-	int i;
+	int i, head;
 
 	memset(m, 0, sizeof(*m));
 	LEAT_TRY(find(m, shape, type, err));
@@ -249,15 +304,18 @@ enum leat_status leat_synth_layout(struct synth_model *m, const char *shape, con
 	m->tensor = calloc((size_t)m->cap, sizeof(*m->tensor));
 	if (!m->tensor)
 		return leat_fail(err, LEAT_E_NOMEM, "synth", LEAT_NO_OFFSET, "out of memory");
-	t = add(m, m->type, (uint64_t)s->n_embd, (uint64_t)s->n_vocab, "token_embd.weight");
+	head = m->mix ? Q6_K : m->type;
+	t = add(m, s->tied ? head : m->type, (uint64_t)s->n_embd, (uint64_t)s->n_vocab, "token_embd.weight");
 	t->read = s->tied; /* else one row of it, which is nothing */
+	if (s->arch == SYNTH_LLAMA) /* factors of the angles, as its rope scaling gives them */
+		uniform(add(m, 0, (uint64_t)s->head_size / 2, 0, "rope_freqs.weight"), 1, 32);
 	if (s->arch == SYNTH_RWKV7)
 		norm(m, "token_embd_norm", -1, 0);
 	for (i = 0; i < s->n_layer; i++)
-		(s->arch == SYNTH_RWKV7 ? rwkv7_layer : qwen2_layer)(m, i);
+		(s->arch == SYNTH_RWKV7 ? rwkv7_layer : attention_layer)(m, i);
 	norm(m, "output_norm", -1, 0);
 	if (!s->tied)
-		add(m, m->type, (uint64_t)s->n_embd, (uint64_t)s->n_vocab, "output.weight");
+		add(m, head, (uint64_t)s->n_embd, (uint64_t)s->n_vocab, "output.weight");
 	finish(m);
 	return LEAT_OK;
 }

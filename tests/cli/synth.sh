@@ -50,4 +50,13 @@ check_mb rwkv7-0.4b f16 768.2
 check_mb rwkv7-0.4b q8_0 422.2
 check_mb rwkv7-2.9b f16 5563.0
 check_mb rwkv7-2.9b q8_0 3046.4
+check_mb qwen2.5-0.5b q4_k_m 391.9
+check_mb qwen2.5-1.5b q4_k 868.8
+check_mb qwen2.5-1.5b q4_k_m 980.1
+check_mb qwen2.5-7b q4_k_m 4370.6
+check_mb llama-3.2-1b q8_0 1313.3
+check_mb llama-3.2-1b q4_k_m 799.9
+check_mb phi3-mini q4_k 2094.6
+check_mb phi3-mini q4_k_m 2337.1
+check_mb rwkv7-1.5b q4_k_m 893.5
 finish
