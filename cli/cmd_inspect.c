@@ -49,9 +49,14 @@ static void text_model(const struct inspect *x)
 		cli_printf(", %d key/value heads", (int)m->n_kv_head);
 	cli_printf("\ncontext     ");
 	if (m->recurrent)
-		cli_puts("unlimited\n");
+		cli_puts("unlimited");
 	else
-		cli_printf("%d tokens\n", (int)m->n_ctx_train);
+		cli_printf("%d tokens", (int)m->n_ctx_train);
+	if (m->window)
+		cli_printf(", each sees %d", (int)m->window);
+	if (m->n_ctx_short)
+		cli_printf(", long rotary factors for more than %d", (int)m->n_ctx_short);
+	cli_puts("\n");
 	cli_printf("vocabulary  %d tokens, %s\n", (int)m->n_vocab, m->tokenizer);
 }
 
@@ -184,9 +189,11 @@ static void json_model(const struct inspect *x)
 		   (unsigned long long)m->read_bytes_per_token, (unsigned long long)m->kv_bytes_per_token,
 		   (unsigned long long)m->state_bytes);
 	cli_printf(",\"n_layer\":%d,\"n_embd\":%d,\"n_ff\":%d,\"n_head\":%d,\"n_kv_head\":%d,\"head_size\":%d,"
-		   "\"n_vocab\":%d,\"n_rows\":%d,\"n_ctx_train\":%d,\"bos\":%d,\"eos\":%d",
+		   "\"n_vocab\":%d,\"n_rows\":%d,\"n_ctx_train\":%d,\"window\":%d,"
+		   "\"n_ctx_short\":%d,\"bos\":%d,\"eos\":%d",
 		   (int)m->n_layer, (int)m->n_embd, (int)m->n_ff, (int)m->n_head, (int)m->n_kv_head, (int)m->head_size,
-		   (int)m->n_vocab, (int)m->n_rows, (int)m->n_ctx_train, (int)m->bos, (int)m->eos);
+		   (int)m->n_vocab, (int)m->n_rows, (int)m->n_ctx_train, (int)m->window,
+		   (int)m->n_ctx_short, (int)m->bos, (int)m->eos);
 }
 
 static void json_metadata(const struct inspect *x)

@@ -97,8 +97,8 @@ void cli_help_main(void)
 {
 	int i;
 
-	cli_puts("usage: leat COMMAND [ARGUMENTS]\n\nleat runs RWKV-7 and Qwen2 language models from GGUF files on "
-		 "this machine.\n\n");
+	cli_puts("usage: leat COMMAND [ARGUMENTS]\n\nleat runs RWKV-7, Qwen, Llama, Mistral and Phi-3 language models "
+		 "from GGUF and safetensors files on this machine.\n\n");
 	for (i = 0; leat_cmd_list[i]; i++)
 		cli_printf("  %-12s %s\n", leat_cmd_list[i]->name, leat_cmd_list[i]->summary);
 	cli_puts("\n  leat run MODEL -p \"Once upon a time\"    write on from a text\n"

@@ -1,4 +1,4 @@
-/* leat.h - run language models: RWKV-7 and Qwen2, from GGUF files, on the CPU.
+/* leat.h - run language models (RWKV-7, Qwen 2 and 3, Llama, Mistral, Phi-3), GGUF or safetensors, on the CPU.
  *
  *   struct leat_model *m;      struct leat_engine *e;      struct leat_request *r;
  *   leat_model_open("model.gguf", NULL, &m, &err);         // file, tokenizer, shapes: checked once
@@ -79,7 +79,9 @@ struct leat_model_info {
 	int32_t n_ctx_train;        /* tokens the model was made for; 0: no limit */
 	int32_t bos, eos;           /* -1 if none */
 	char tokenizer[16];         /* "bpe", "spm", "rwkv" */
-	char reserved[48];
+	int32_t window;             /* keys that a token sees, its own included; 0: all before it */
+	int32_t n_ctx_short;        /* longrope: longer requests take the long rotary factors; 0: one set for all */
+	char reserved[40];
 };
 /* info->struct_size says how much the caller knows. */
 LEAT_API enum leat_status leat_model_get_info(const struct leat_model *m, struct leat_model_info *info);

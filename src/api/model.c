@@ -184,6 +184,8 @@ static void describe_weights(const struct leat_weights *w, struct leat_model_inf
 	r->head_size = dim[LEAT_D_HEAD];
 	r->n_rows = w->table->rows;
 	r->n_ctx_train = w->cfg.n_ctx;
+	r->window = w->cfg.window;
+	r->n_ctx_short = w->cfg.rope_short_ctx;
 }
 
 enum leat_status leat_model_get_info(const struct leat_model *m, struct leat_model_info *info)

@@ -97,6 +97,13 @@ static enum leat_status refuse(const struct leat_config *p, const struct leat_fi
 		return leat_fail(err, LEAT_E_UNSUPPORTED, "attention.scale", LEAT_NO_OFFSET,
 				 "%s: %s is %g, and only 1/sqrt(head size) = %g is supported", f->path, key, scale,
 				 usual);
+	if (leat_file_meta(f, "config.quantization_config.quant_method")) {
+		struct leat_str method;
+		LEAT_TRY(leat_meta_string(f, "config.quantization_config.quant_method", &method, err));
+		return leat_fail(err, LEAT_E_UNSUPPORTED, "quantization_config", LEAT_NO_OFFSET,
+				 "%s: the weights are quantised by '%s', which is not supported", f->path,
+				 leat_str_show(method, shown));
+	}
 	if (leat_file_meta(f, "config.hidden_act"))
 		LEAT_TRY(leat_meta_string(f, "config.hidden_act", &act, err));
 	if (!leat_str_is(act, "silu") && !leat_str_is(act, "swish"))
