@@ -32,6 +32,12 @@ int32_t hostile_any_model(struct mk *m, int run);
 /* Opens a path that is no file made here and wants this status. */
 void hostile_refuse_path(const char *path, int32_t status);
 
+/* What the files are called, "mk.gguf" if nobody says; borrowed. */
+void hostile_name(const char *name);
+/* MiB that the process may grow by, 64 if nobody says: for files of many MiB. */
+void hostile_memory(long mib);
+void hostile_write(const char *path, const void *bytes, size_t n);
+
 /* A file in the folder of this run; static buffer. */
 const char *hostile_path(const char *name);
 
