@@ -7,7 +7,7 @@ if(LEAT_SHARED)
 	add_library(leat_shared SHARED $<TARGET_OBJECTS:libleat>)
 	set(map "${PROJECT_SOURCE_DIR}/cmake/leat.map")
 	set_target_properties(leat_shared PROPERTIES OUTPUT_NAME leat EXPORT_NAME leat LINKER_LANGUAGE C
-		VERSION ${PROJECT_VERSION} SOVERSION ${LEAT_SOVERSION} LINK_DEPENDS "${map}")
+		VERSION ${PROJECT_VERSION} SOVERSION ${LEAT_ABI_VERSION} LINK_DEPENDS "${map}")
 	target_include_directories(leat_shared INTERFACE "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
 		"$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 	target_link_libraries(leat_shared PRIVATE PkgConfig::LEAT_REQUIRED Threads::Threads m)

@@ -4,7 +4,13 @@
 set -eu
 root=$1
 output=$2
-awk -v headers="$(ls "$root"/include/leat/*.h)" -v example="$root/examples/generate.c" '
+# In the order in which leat.h brings them.
+headers=$root/include/leat/leat.h
+for name in $(sed -n 's|^#include "\(leat/[a-z]*\.h\)"|\1|p' "$headers"); do
+	headers="$headers
+$root/include/$name"
+done
+awk -v headers="$headers" -v example="$root/examples/generate.c" '
 	function functions(header,   line, title, begun, within) {
 		title = header
 		sub(/.*\//, "", title)

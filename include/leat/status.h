@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/* E_FORMAT: the bytes are wrong. E_UNSUPPORTED: the bytes are right and leat cannot. */
+/* Name, value and text of each status. E_FORMAT: the bytes are wrong. E_UNSUPPORTED: the bytes are right and leat
+ * cannot. */
 #define LEAT_STATUS_MAP(X)                                             \
 	X(OK, 0, "success")                                            \
 	X(E_NOMEM, -1, "out of memory")                                \
@@ -32,6 +33,7 @@ extern "C" {
 	X(E_ABI, -15, "library and caller disagree about the interface") \
 	X(E_INTERNAL, -16, "internal error")
 
+/* The result of a call. */
 enum leat_status {
 #define X(name, value, text) LEAT_##name = (value),
 	LEAT_STATUS_MAP(X)
@@ -52,6 +54,7 @@ struct leat_error {
 
 #define LEAT_ERROR_INIT { sizeof(struct leat_error), 0, "", "", 0, "" }
 
+/* Marks what libleat.so shows. */
 #if defined(__GNUC__)
 #define LEAT_API __attribute__((visibility("default")))
 #else

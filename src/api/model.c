@@ -14,6 +14,11 @@ const char *leat_version(void)
 	return LEAT_VERSION;
 }
 
+int32_t leat_abi_version(void)
+{
+	return LEAT_ABI_VERSION;
+}
+
 const char *leat_build_info(void)
 {
 #if defined(__clang__)

@@ -74,13 +74,13 @@ enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens
 	return st;
 }
 
-void leat_request_params_init(const struct leat_model *m, struct leat_request_params *p)
+static struct leat_request_params default_params(const struct leat_model *m)
 {
 	int rwkv = m->w.arch && m->w.arch->family == LEAT_FAMILY_RWKV;
 	/* RWKV's fading penalties are tuned to the World vocabulary; others have far commoner common tokens */
 	int fading = rwkv && !strcmp(leat_vocab_kind(m->vocab), "rwkv");
-	*p = (struct leat_request_params){
-		.struct_size = sizeof *p,
+	return (struct leat_request_params){
+		.struct_size = sizeof(struct leat_request_params),
 		.flags = LEAT_REQUEST_RANDOM_SEED,
 		.max_tokens = -1,
 		.temperature = rwkv ? 1.0f : 0.8f,
@@ -96,11 +96,20 @@ void leat_request_params_init(const struct leat_model *m, struct leat_request_pa
 	};
 }
 
+void leat_request_params_fill(const struct leat_model *m, struct leat_request_params *p, uint32_t struct_size)
+{
+	const struct leat_request_params d = default_params(m);
+	if (struct_size < sizeof struct_size)
+		return;
+	memset(p, 0, struct_size);
+	memcpy(p, &d, struct_size < sizeof d ? struct_size : sizeof d);
+	p->struct_size = struct_size;
+}
+
 enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_request_params *params,
 				     struct leat_request **ret, struct leat_error *err)
 {
-	struct leat_request_params p;
-	leat_request_params_init(e->model, &p);
+	struct leat_request_params p = default_params(e->model);
 	if (!params)
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET,
 				 "no parameters: at least the prompt is needed");

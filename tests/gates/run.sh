@@ -217,6 +217,19 @@ test_leaks() {
 	refuses leaks "notes.md:1: a key"
 }
 
+test_docs() {
+	fresh_tree
+	lines '/* leat.h - one. */' '#define LEAT_API' '/* What it does. */' 'LEAT_API int leat_one(void);' \
+		>"$tree/include/leat/leat.h"
+	if gate docs | grep -q "^skipped: "; then
+		echo "skipped: no doxygen, the gate docs is not tried"
+		return
+	fi
+	passes docs
+	echo 'LEAT_API int leat_two(void);' >>"$tree/include/leat/leat.h"
+	refuses docs "Member leat_two(void)"
+}
+
 test_status() {
 	fresh_tree
 	passes status
@@ -269,7 +282,7 @@ test_totals() {
 		"0 passed, 1 failed, 0 skipped, exit 1"
 }
 
-for test in layers dup style symbols isa leaks status totals; do
+for test in layers dup style symbols isa leaks docs status totals; do
 	"test_$test"
 done
 

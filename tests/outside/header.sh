@@ -39,11 +39,15 @@ for try in "gcc c" "clang c" "g++ cc" "clang++ cc"; do
 		done
 	done
 done
+# The header, the library and the program tell the same version.
+version=$(sed -n 's/^#define LEAT_VERSION_[A-Z]* \([0-9]*\).*/\1/p' "$root/include/leat/leat.h" | paste -sd.)
+expect 0 "$LEAT" --version
+out "^leat $version\$"
 checks=$((checks + 3))
 [ $compilers -ge 1 ] || fail "no compiler"
 others=$(grep -h '#include' "$root"/include/leat/*.h | grep -vE '<(stddef|stdint)\.h>|"leat/[a-z]*\.h"')
 [ -z "$others" ] || fail "public headers include $others"
-types=$(sed 's|/\*.*||' "$root"/include/leat/*.h | grep -nE '\b(bool|long|short|unsigned char)\b|:[ ]*[0-9]+;' |
-	grep -v 'const unsigned char \*')
+types=$(cat "$root"/include/leat/*.h | cc -fpreprocessed -dD -E -P - |
+	grep -nE '\b(bool|long|short|unsigned char)\b|:[ ]*[0-9]+;' | grep -v 'const unsigned char \*')
 [ -z "$types" ] || fail "a type without a fixed width: $types"
 finish

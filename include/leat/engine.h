@@ -1,0 +1,87 @@
+/* engine.h - what computes with a model: threads, caches, scratch memory. Part of <leat/leat.h>. */
+#ifndef LEAT_ENGINE_H
+#define LEAT_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "leat/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct leat_model;
+
+/* ---- engines ----------------------------------------------------------------------------------------------- */
+
+/* Belongs to one thread at a time; its own worker threads are its own affair. */
+struct leat_engine;
+
+/* What matters more: speed, the same bits, or being right beyond doubt. */
+enum leat_mode {
+	LEAT_MODE_DEFAULT = 0,       /* fast; last bits may differ with the number of tokens in a step */
+	LEAT_MODE_DETERMINISTIC = 1, /* a row's bits depend on its own tokens only: not on chunks, batch or threads */
+	LEAT_MODE_REFERENCE = 2,     /* slow: exact dequantisation, float32 caches, portable kernels */
+};
+
+/* How an engine is made. */
+struct leat_engine_params {
+	uint32_t struct_size;
+	int32_t n_threads;    /* at most 1024; 0: processors this process may use, fewer for small models */
+	int32_t n_ctx;        /* tokens per sequence; 0: the model's own, cut to memory; recurrent: no limit */
+	int32_t n_seqs;       /* sequences (requests and sessions) at a time, at most 1024; 0: 1 */
+	int32_t n_batch;      /* most tokens of one step, at most 8192; 0: 512 */
+	int32_t mode;         /* enum leat_mode */
+	const char *kv_type;  /* key and value cache: "f16" or "f32"; NULL: "f16" */
+	const char *opts;     /* "name=on,other=off"; NULL: as leat_opt_at says. For measuring one optimisation */
+	uint32_t cpu_mask_off; /* instruction sets not to use, bits as in leat_system_info.cpu_flags */
+	int32_t threads_poll_us; /* idle threads spin this long, then sleep; 0: 50 (none if oversubscribed); -1: none */
+	int32_t n_marks;      /* recurrent models: marks that all sessions together may have; 0: 4 */
+	int32_t reserved0;    /* zero */
+};
+#define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0 }
+
+/* Makes an engine over `m`, on which it takes a reference, and starts its threads. Memory for n_seqs sequences is
+ * reserved here, so that generating cannot run out of it. `params` NULL: defaults.
+ * LEAT_E_ARG names the field; LEAT_E_NOMEM says how many bytes are missing; LEAT_E_CONTEXT: n_ctx is more than memory
+ * holds, with the most that fits; LEAT_E_UNSUPPORTED: an op that this machine lacks, by name. */
+LEAT_API enum leat_status leat_engine_create(struct leat_model *m, const struct leat_engine_params *params,
+					     struct leat_engine **ret, struct leat_error *err);
+
+/* Lets go of the engine. Live requests and sessions keep it until they are gone. */
+LEAT_API void leat_engine_unref(struct leat_engine *e);
+
+/* What an engine is and has done so far. */
+struct leat_engine_info {
+	uint32_t struct_size;
+	int32_t n_threads;      /* as chosen */
+	int32_t n_ctx;          /* tokens per sequence; 0: no limit */
+	int32_t n_seqs, n_batch, mode; /* as in the parameters, defaults filled in */
+	uint64_t state_bytes;   /* cache pages or recurrent states, as allocated */
+	uint64_t scratch_bytes; /* arenas of the plans built so far */
+	uint64_t plan_lookups, plan_hits; /* plans looked for, and found made already */
+	uint64_t steps, tokens; /* run so far */
+	char device[96];        /* "CPU: AMD EPYC ... (avx2 avx512 avx512vnni), 2 threads" */
+	char reserved[64];      /* zero */
+};
+
+/* Fills *info, as far as info->struct_size says that the caller knows it. Never fails when struct_size is set. */
+LEAT_API enum leat_status leat_engine_get_info(const struct leat_engine *e, struct leat_engine_info *info);
+
+/* Takes one row: the logits after token `index` of those given, `n_rows` floats that live until the return. Nonzero
+ * ends leat_engine_logits with LEAT_E_CANCELLED. It must not use the engine. */
+typedef int leat_logits_fn(void *user, size_t index, const float *logits, int32_t n_rows);
+
+/* The logits that follow each of tokens[n_tokens], computed together from an empty state ("teacher-forced"), as many
+ * as `chunk` tokens a step (0: as many as fit). `row` is called for each token in order, on the calling thread. Rows
+ * have leat_model_info.n_rows numbers; ids from n_vocab on are padding.
+ * LEAT_E_ARG: a token out of range, chunk below 0; LEAT_E_CONTEXT: more tokens than n_ctx; LEAT_E_BUSY: all n_seqs are
+ * in use; LEAT_E_CANCELLED: by row. A NaN in a row is no error here. */
+LEAT_API enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens, size_t n_tokens,
+					     int32_t chunk, leat_logits_fn *row, void *user, struct leat_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

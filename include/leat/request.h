@@ -1,0 +1,137 @@
+/* request.h - generating text, token by token. Part of <leat/leat.h>. */
+#ifndef LEAT_REQUEST_H
+#define LEAT_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "leat/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct leat_engine;
+struct leat_model;
+struct leat_session;
+
+/* ---- requests ---------------------------------------------------------------------------------------------- */
+
+/* One text that an engine goes on from. Belongs to the engine's thread. */
+struct leat_request;
+
+/* What to add to the logit of one token before anything else looks at it. */
+struct leat_logit_bias_entry {
+	int32_t id; /* of the token */
+	float bias; /* -INFINITY forbids the token */
+};
+
+/* What to generate. leat_request_params_init fills in everything but the prompt; what is said of a number to be "off"
+ * leaves the distribution as it is. */
+struct leat_request_params {
+	uint32_t struct_size;
+	uint32_t flags;          /* LEAT_REQUEST_... joined by | */
+	const int32_t *tokens;   /* the prompt; copied */
+	uint64_t n_tokens;       /* at least 1, or 0 with a session that knows what follows (chat.h) */
+	int64_t max_tokens;      /* tokens to generate; -1: until the model ends or the context is full */
+	uint64_t seed;           /* same seed, same parameters, same mode: same text */
+	float temperature;       /* 0: always the likeliest token, lowest id on a tie; 1: off */
+	float top_p;             /* (0, 1]: the likeliest that together hold this much; 1: off */
+	float min_p;             /* [0, 1): at least this much of the best one's probability; 0: off */
+	float typical_p;         /* (0, 1]: those nearest to the expected surprise that hold this much; 1: off */
+	int32_t top_k;           /* this many of the likeliest; 0: off */
+	float repeat_penalty;    /* logits of tokens that occurred are divided by it (multiplied if negative); 1: off */
+	float presence_penalty;  /* subtracted once from tokens that occurred; 0: off */
+	float frequency_penalty; /* subtracted for each occurrence; 0: off */
+	float penalty_decay;     /* (0, 1]: an occurrence fades by this factor a token; 1: it stays */
+	int32_t repeat_last_n;   /* tokens that the penalties look back on; -1: all; 0: none */
+	uint32_t choice;         /* number of this answer among several to one prompt: another draw of the same seed */
+	const char *samplers;    /* their order, "penalties;top_k;..."; NULL: the default. Copied */
+	const struct leat_logit_bias_entry *logit_bias; /* copied */
+	int32_t n_logit_bias;    /* entries of logit_bias */
+	int32_t n_stop;          /* entries of stop, at most 16 */
+	const char *const *stop; /* the answer ends before one of these; 1 to 256 bytes each, NUL-terminated; copied */
+	const int32_t *stop_ids; /* tokens that end the answer as the model's own end does; copied */
+	int32_t n_stop_ids;      /* entries of stop_ids, at most 16 */
+	int32_t reserved0;       /* zero */
+	struct leat_session *session; /* go on from what it holds (chat.h); NULL: begin anew */
+};
+/* Flags of struct leat_request_params. */
+enum {
+	LEAT_REQUEST_RANDOM_SEED = 1,  /* draw a seed; leat_request_get_stats reports it */
+	LEAT_REQUEST_IGNORE_EOS = 2,   /* the model's end does not end the answer */
+	LEAT_REQUEST_SHOW_SPECIAL = 4, /* control tokens appear in the text */
+};
+
+/* Fills *p, of which the caller knows struct_size bytes, with the defaults of the model's family: attention 0.8 / top-k
+ * 40 / top-p 0.95 / min-p 0.05; RWKV 1.0 / top-p 0.5, and with the World vocabulary penalties 0.3 and 0.3 that fade by
+ * 0.996 a token and look at the answer only; a random seed, no limit, no prompt. Any thread. */
+LEAT_API void leat_request_params_fill(const struct leat_model *m, struct leat_request_params *p, uint32_t struct_size);
+#define leat_request_params_init(m, p) leat_request_params_fill((m), (p), (uint32_t)sizeof(struct leat_request_params))
+
+/* Begins a request; nothing is computed yet. It holds the engine until leat_request_unref.
+ * LEAT_E_ARG names the field; LEAT_E_CONTEXT: the prompt is longer than the context; LEAT_E_LIMIT: too many stops or
+ * biases; LEAT_E_BUSY: as many requests and sessions as n_seqs are live, or the session has a live request. */
+LEAT_API enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_request_params *params,
+					      struct leat_request **ret, struct leat_error *err);
+
+/* Why an answer ended. */
+enum leat_finish {
+	LEAT_FINISH_NONE = 0,  /* it has not */
+	LEAT_FINISH_EOS,       /* the model ended it */
+	LEAT_FINISH_STOP,      /* a stop string */
+	LEAT_FINISH_LENGTH,    /* max_tokens, or the context is full */
+	LEAT_FINISH_CANCELLED, /* leat_request_cancel */
+	LEAT_FINISH_ERROR,     /* leat_request_next returned the error */
+};
+
+/* One event of an answer. */
+struct leat_token {
+	uint32_t struct_size;
+	int32_t id;              /* -1 on a final event that brings no token */
+	const char *text;        /* whole UTF-8 characters, not NUL-terminated; borrowed until the next call */
+	uint64_t text_bytes;     /* may be 0 */
+	uint64_t index;          /* 0 for the first generated token */
+	float logit, prob, logprob; /* of id under the model's own distribution, before any sampler */
+	int32_t is_eos;          /* 1: id is one of those that end a text */
+	int32_t finish;          /* enum leat_finish; nonzero on the last event only */
+};
+#define LEAT_TOKEN_INIT { sizeof(struct leat_token), 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
+
+/* Runs the engine until this request has a token, and returns it. Text that may yet become a stop string, and
+ * characters that are not whole, come with a later event, so an event may be without text; the last may bring the rest.
+ * After the event with finish != 0 every call returns LEAT_E_ARG.
+ * LEAT_E_NONFINITE: the model computed a NaN; the request is over, the engine goes on. */
+LEAT_API enum leat_status leat_request_next(struct leat_request *r, struct leat_token *ret, struct leat_error *err);
+
+/* The next leat_request_next returns an event with LEAT_FINISH_CANCELLED. Any thread, signal handlers too; again is
+ * fine. The caller sees to it that `r` still lives. */
+LEAT_API void leat_request_cancel(struct leat_request *r);
+
+/* What a request took. */
+struct leat_request_stats {
+	uint32_t struct_size;
+	int32_t finish;          /* enum leat_finish, as far as it has come */
+	uint64_t seed;           /* the one in use, also if it was drawn */
+	uint64_t n_prompt;       /* tokens fed */
+	uint64_t n_generated;    /* tokens drawn */
+	uint64_t prompt_ns, generate_ns; /* time in steps; generate_ns excludes the prompt */
+	/* 1: a model with two sets of rotary factors (longrope) took the long ones, because prompt and max_tokens
+	 * together exceed its original context. Fixed when the request is submitted. */
+	int32_t rope_long;
+	int32_t reserved0;       /* zero */
+	uint64_t n_cached;       /* tokens that the session held already */
+	char reserved[32];       /* zero */
+};
+
+/* Fills *stats, as far as stats->struct_size says that the caller knows it; at any time of the request's life. Never
+ * fails when struct_size is set. */
+LEAT_API enum leat_status leat_request_get_stats(const struct leat_request *r, struct leat_request_stats *stats);
+
+/* Ends the request if it is still running, and gives its sequence back to the engine. */
+LEAT_API void leat_request_unref(struct leat_request *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
