@@ -26,7 +26,9 @@ struct leat_model_params {
 	uint32_t flags;             /* LEAT_MODEL_... joined by | */
 	leat_progress_fn *progress; /* NULL: none */
 	void *progress_user;        /* handed to progress */
-	const char *tokenizer;      /* file with the vocabulary to use instead of the model's own; NULL: none */
+	/* Vocabulary to use instead of the model's own: path of a tokenizer.json, of a folder that holds one, of a GGUF
+	 * file or of an RWKV World text; "bytes": the 256 bytes, token i is byte i. NULL: none. */
+	const char *tokenizer;
 };
 /* Flags of struct leat_model_params. */
 enum {

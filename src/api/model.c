@@ -65,7 +65,7 @@ void leat_info_give(void *ret, const void *src, size_t known)
 static enum leat_status open_vocab(struct leat_model *m, const char *path, struct leat_error *err)
 {
 	if (path)
-		LEAT_TRY(leat_vocab_from_rwkv_text(path, &m->vocab, err));
+		LEAT_TRY(leat_vocab_from_path(path, &m->vocab, err));
 	else
 		LEAT_TRY(leat_vocab_from_file(m->w.file, &m->vocab, err));
 	m->max_token_bytes = 0;

@@ -7,8 +7,6 @@
 
 #include "text/unicode.h"
 
-static const char tokens_key[] = "tokenizer.ggml.tokens";
-
 /* The GPT-2 byte alphabet writes printable bytes as themselves and the 68 others (0..32, 127..160, 173) as U+0100 and
  * up, in order. */
 static int alphabet_byte(uint32_t cp)
@@ -42,9 +40,9 @@ static enum leat_status fill_bytes(struct leat_bpe *b, const struct leat_vocab *
 		unsigned char byte = (unsigned char)i;
 		b->byte_id[i] = leat_vocab_find(v, &byte, 1);
 		if (b->byte_id[i] < 0)
-			return leat_fail(err, LEAT_E_FORMAT, tokens_key, LEAT_NO_OFFSET,
+			return leat_fail(err, LEAT_E_FORMAT, v->tokens_key, LEAT_NO_OFFSET,
 					 "%s: found no token for the byte 0x%02x, wanted all 256: without it some "
-					 "texts cannot be written", tokens_key, (unsigned)i);
+					 "texts cannot be written", v->tokens_key, (unsigned)i);
 	}
 	return LEAT_OK;
 }
@@ -84,7 +82,7 @@ size_t leat_bpe_merge_short(const struct leat_bpe *b, int32_t *id, uint32_t *ran
 	return n;
 }
 
-static enum leat_status encode_piece(const struct leat_vocab *v, struct leat_bpe_long **work, const unsigned char *text,
+static enum leat_status merge_piece(const struct leat_vocab *v, struct leat_bpe_long **work, const unsigned char *text,
 				     size_t n, struct leat_ids *out, struct leat_error *err)
 {
 	const struct leat_bpe *b = v->bpe;
@@ -104,11 +102,28 @@ static enum leat_status encode_piece(const struct leat_vocab *v, struct leat_bpe
 	return LEAT_OK;
 }
 
-/* A piece that is a token as a whole, where the pre-tokenizer says that this settles it. */
+/* A piece that is a token as a whole, where the vocabulary says that this settles it. */
 static int whole_word(const struct leat_vocab *v, const unsigned char *text, size_t n)
 {
 	int id = v->whole_words ? leat_vocab_find(v, text, n) : -1;
 	return id >= 0 && v->token_kind[id] == LEAT_TOKEN_NORMAL ? id : -1;
+}
+
+enum leat_status leat_bpe_encode_piece(const struct leat_vocab *v, struct leat_bpe_long **work,
+				       const unsigned char *text, size_t n, struct leat_ids *out,
+				       struct leat_error *err)
+{
+	int id = whole_word(v, text, n);
+	if (id < 0)
+		return merge_piece(v, work, text, n, out, err);
+	LEAT_TRY(leat_ids_reserve(out, 1, err));
+	out->id[out->n++] = id;
+	return LEAT_OK;
+}
+
+void leat_bpe_work_destroy(struct leat_bpe_long *work)
+{
+	leat_bpe_long_destroy(work);
 }
 
 /* A run of well-formed UTF-8. */
@@ -117,13 +132,7 @@ static enum leat_status encode_run(const struct leat_vocab *v, struct leat_bpe_l
 {
 	for (size_t at = 0, end; at < n; at = end) {
 		end = leat_pretok_next(v->pretok, text, at, n);
-		int id = whole_word(v, text + at, end - at);
-		if (id < 0) {
-			LEAT_TRY(encode_piece(v, work, text + at, end - at, out, err));
-			continue;
-		}
-		LEAT_TRY(leat_ids_reserve(out, 1, err));
-		out->id[out->n++] = id;
+		LEAT_TRY(leat_bpe_encode_piece(v, work, text + at, end - at, out, err));
 	}
 	return LEAT_OK;
 }
@@ -151,7 +160,7 @@ enum leat_status leat_bpe_encode(const struct leat_vocab *v, const unsigned char
 		at = end;
 		/* A byte that belongs to no character is a piece of its own. */
 		if (st == LEAT_OK && at < n)
-			st = encode_piece(v, &work, text + at++, 1, out, err);
+			st = merge_piece(v, &work, text + at++, 1, out, err);
 	}
 	leat_bpe_long_destroy(work);
 	return st;

@@ -28,6 +28,14 @@ const struct leat_pretok *leat_pretok_find(const char *name, size_t n)
 	return NULL;
 }
 
+const struct leat_pretok *leat_pretok_find_pattern(const char *pattern, size_t n)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strlen(table[i].pattern) == n && memcmp(table[i].pattern, pattern, n) == 0)
+			return &table[i];
+	return NULL;
+}
+
 const char *leat_pretok_names(void)
 {
 	return "qwen2, deepseek-r1-qwen, llama-bpe, gpt-2";

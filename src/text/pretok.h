@@ -22,6 +22,9 @@ struct leat_pretok {
 /* NULL if leat does not know that name. */
 const struct leat_pretok *leat_pretok_find(const char *name, size_t n);
 
+/* The scanner of exactly this expression, or NULL. */
+const struct leat_pretok *leat_pretok_find_pattern(const char *pattern, size_t n);
+
 /* All names, separated by ", ", for messages. */
 const char *leat_pretok_names(void);
 

@@ -8,7 +8,6 @@
 
 #include "text/unicode.h"
 
-static const char tokens_key[] = "tokenizer.ggml.tokens";
 static const unsigned char meta[3] = {0xe2, 0x96, 0x81};
 
 size_t leat_spm_spaces(const unsigned char *src, size_t n, unsigned char *dst)
@@ -55,7 +54,7 @@ static enum leat_status fill_chars(struct leat_vocab *v, const uint64_t *seen, s
 	c->cp = leat_arena_take_array(&v->arena, (size_t)n + 1, sizeof(*c->cp));
 	c->id = leat_arena_take_array(&v->arena, (size_t)n + 1, sizeof(*c->id));
 	if (!c->cp || !c->id)
-		return leat_fail(err, LEAT_E_NOMEM, tokens_key, LEAT_NO_OFFSET, "no memory for %u characters", n);
+		return leat_fail(err, LEAT_E_NOMEM, v->tokens_key, LEAT_NO_OFFSET, "no memory for %u characters", n);
 	for (uint32_t w = 0; w < 0x110000 / 64; w++)
 		for (uint64_t left = seen[w]; left; left &= left - 1) {
 			unsigned char text[4];
@@ -78,7 +77,7 @@ static enum leat_status find_chars(struct leat_vocab *v, struct leat_error *err)
 {
 	uint64_t *seen = calloc(0x110000 / 64, sizeof(*seen));
 	if (!seen)
-		return leat_fail(err, LEAT_E_NOMEM, tokens_key, LEAT_NO_OFFSET, "no memory for the characters");
+		return leat_fail(err, LEAT_E_NOMEM, v->tokens_key, LEAT_NO_OFFSET, "no memory for the characters");
 	for (size_t id = 0; id < (size_t)v->n_tokens; id++) {
 		size_t n;
 		const unsigned char *s = leat_vocab_text(v, id, &n);
@@ -101,9 +100,9 @@ static enum leat_status find_bytes(struct leat_vocab *v, struct leat_error *err)
 			b->byte_id[v->blob[v->offset[id]]] = id;
 	for (int i = 0; i < 256 && v->unk < 0; i++)
 		if (b->byte_id[i] < 0)
-			return leat_fail(err, LEAT_E_FORMAT, tokens_key, LEAT_NO_OFFSET,
+			return leat_fail(err, LEAT_E_FORMAT, v->tokens_key, LEAT_NO_OFFSET,
 					 "%s: found neither a token <0x%02X> nor one for unknown characters: without "
-					 "it some texts cannot be written", tokens_key, (unsigned)i);
+					 "it some texts cannot be written", v->tokens_key, (unsigned)i);
 	return LEAT_OK;
 }
 
@@ -256,6 +255,12 @@ enum leat_status leat_spm_encode_plain(const struct leat_vocab *v, const unsigne
 				       struct leat_ids *out, struct leat_error *err)
 {
 	return encode_text(v, text, n, 1, out, err);
+}
+
+enum leat_status leat_spm_encode_bytes(const struct leat_vocab *v, const unsigned char *text, size_t n,
+				       struct leat_ids *out, struct leat_error *err)
+{
+	return encode_text(v, text, n, 0, out, err);
 }
 
 enum leat_status leat_spm_encode(const struct leat_vocab *v, const unsigned char *text, size_t n, int first,

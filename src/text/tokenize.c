@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "text/pipe.h"
 #include "text/unicode.h"
 #include "text/vocab.h"
 
@@ -69,6 +70,8 @@ static enum leat_status encode_plain(const struct leat_vocab *v, const unsigned 
 {
 	if (n == 0)
 		return LEAT_OK;
+	if (v->pipe)
+		return leat_pipe_encode(v, text, n, first, out, err);
 	if (v->kind == LEAT_VOCAB_SPM)
 		return leat_spm_encode(v, text, n, first, out, err);
 	return v->kind == LEAT_VOCAB_BPE ? leat_bpe_encode(v, text, n, out, err)

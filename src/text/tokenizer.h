@@ -23,11 +23,18 @@ enum leat_token_kind {
 
 enum { LEAT_MAX_VOCAB = 1 << 20, LEAT_MAX_TOKEN_BYTES = 65536 };
 
-/* Builds the tokenizer that the metadata describes (tokenizer.ggml.*: model "gpt2" with a known pre, model "llama",
- * model "rwkv").
- * E_FORMAT: broken vocabulary (message names key, index, found, wanted). E_UNSUPPORTED: a kind leat does not know, by
- * name. The file may be closed afterwards. */
+/* Builds the tokenizer that belongs to a model file. GGUF: what its metadata describes (tokenizer.ggml.*: model "gpt2"
+ * with a known pre, model "llama", model "rwkv"); no normalizer runs, which GGUF does not name (Qwen2's NFC changes no
+ * text that is NFC already). Hugging Face: the tokenizer.json beside it, with the normalizers it names, and the ends of
+ * texts that the configuration tells. E_FORMAT: broken vocabulary (message names key, index, found, wanted).
+ * E_UNSUPPORTED: a kind or component that leat does not know, by name, or a file without a vocabulary. The file may be
+ * closed afterwards. */
 enum leat_status leat_vocab_from_file(const struct leat_file *f, struct leat_vocab **ret, struct leat_error *err);
+
+/* From what `path` is: a tokenizer.json (files beside it tell what ends a text), a folder that holds one, a GGUF file
+ * of which only the vocabulary is read, or an RWKV World text. The word "bytes" stands for the 256 bytes, token i being
+ * byte i, and 0 ending a text, as byte-level RWKV models have it. */
+enum leat_status leat_vocab_from_path(const char *path, struct leat_vocab **ret, struct leat_error *err);
 
 /* From an RWKV World vocabulary text (one line each: id, Python literal of str or bytes, byte length). */
 enum leat_status leat_vocab_from_rwkv_text(const char *path, struct leat_vocab **ret, struct leat_error *err);

@@ -6,8 +6,9 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "text/pipe.h"
 
-static const char tokens_key[] = "tokenizer.ggml.tokens";
+static const char gguf_key[] = "tokenizer.ggml.tokens", json_key[] = "model.vocab";
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -86,7 +87,7 @@ static void enter_all(struct leat_vocab *v)
 
 static enum leat_status no_memory(struct leat_error *err)
 {
-	return leat_fail(err, LEAT_E_NOMEM, tokens_key, LEAT_NO_OFFSET, "no memory for the vocabulary");
+	return leat_fail(err, LEAT_E_NOMEM, NULL, LEAT_NO_OFFSET, "no memory for the vocabulary");
 }
 
 /* Sizes come from bytes that really are there, so a declared count cannot make this large. */
@@ -95,18 +96,18 @@ static enum leat_status allocate(struct leat_vocab *v, const struct leat_vocab_s
 	size_t n = spec->n_tokens, slots = 16;
 	uint64_t total = 0;
 	if (n == 0 || n > LEAT_MAX_VOCAB)
-		return leat_fail(err, n ? LEAT_E_LIMIT : LEAT_E_FORMAT, tokens_key, LEAT_NO_OFFSET,
-				 "%s: found %zu tokens, wanted 1 to %d", tokens_key, n, LEAT_MAX_VOCAB);
+		return leat_fail(err, n ? LEAT_E_LIMIT : LEAT_E_FORMAT, v->tokens_key, LEAT_NO_OFFSET,
+				 "%s: found %zu tokens, wanted 1 to %d", v->tokens_key, n, LEAT_MAX_VOCAB);
 	for (size_t i = 0; i < n; i++) {
 		if (spec->tokens[i].n > LEAT_MAX_TOKEN_BYTES)
-			return leat_fail(err, LEAT_E_LIMIT, tokens_key, LEAT_NO_OFFSET,
-					 "%s: token %zu: found %llu bytes, at most %d are allowed", tokens_key, i,
+			return leat_fail(err, LEAT_E_LIMIT, v->tokens_key, LEAT_NO_OFFSET,
+					 "%s: token %zu: found %llu bytes, at most %d are allowed", v->tokens_key, i,
 					 (unsigned long long)spec->tokens[i].n, LEAT_MAX_TOKEN_BYTES);
 		total += spec->tokens[i].n;
 	}
 	if (total >= UINT32_MAX)
-		return leat_fail(err, LEAT_E_LIMIT, tokens_key, LEAT_NO_OFFSET,
-				 "%s: found %llu bytes in all, wanted fewer than 2^32", tokens_key,
+		return leat_fail(err, LEAT_E_LIMIT, v->tokens_key, LEAT_NO_OFFSET,
+				 "%s: found %llu bytes in all, wanted fewer than 2^32", v->tokens_key,
 				 (unsigned long long)total);
 	while (slots < 2 * n)
 		slots *= 2;
@@ -151,12 +152,13 @@ static int is_padding(const struct leat_str *s, size_t id)
 	return s->n == (uint64_t)n && memcmp(s->s, name, (size_t)n) == 0;
 }
 
-static enum leat_status bad_token(size_t id, const struct leat_str *s, const char *wanted, struct leat_error *err)
+static enum leat_status bad_token(const struct leat_vocab *v, size_t id, const struct leat_str *s,
+				  const char *wanted, struct leat_error *err)
 {
 	char shown[64];
 	leat_escape(shown, sizeof(shown), s->s, s->n);
-	return leat_fail(err, LEAT_E_FORMAT, tokens_key, LEAT_NO_OFFSET, "%s: token %zu: found '%s', wanted %s",
-			 tokens_key, id, shown, wanted);
+	return leat_fail(err, LEAT_E_FORMAT, v->tokens_key, LEAT_NO_OFFSET, "%s: token %zu: found '%s', wanted %s",
+			 v->tokens_key, id, shown, wanted);
 }
 
 size_t leat_vocab_decode(const struct leat_vocab *v, const unsigned char *src, size_t n, unsigned char *dst)
@@ -179,7 +181,7 @@ static enum leat_status decode_token(const struct leat_vocab *v, const struct le
 	if (kind == LEAT_TOKEN_BYTE && !spec->raw) {
 		int byte = byte_token(s);
 		if (byte < 0)
-			return bad_token(id, s, "a byte token <0xNN>", err);
+			return bad_token(v, id, s, "a byte token <0xNN>", err);
 		dst[0] = (unsigned char)byte;
 		*ret_n = 1;
 	} else if (kind != LEAT_TOKEN_NORMAL || spec->raw) {
@@ -191,7 +193,7 @@ static enum leat_status decode_token(const struct leat_vocab *v, const struct le
 		const char *why = leat_literal_decode(LEAT_LITERAL_BYTES, (const unsigned char *)s->s, (size_t)s->n,
 						      dst, ret_n);
 		if (why)
-			return bad_token(id, s, why, err);
+			return bad_token(v, id, s, why, err);
 	}
 	return LEAT_OK;
 }
@@ -211,6 +213,9 @@ static enum leat_status fill_tokens(struct leat_vocab *v, const struct leat_voca
 		    memchr(spec->tokens[id].s, ' ', (size_t)spec->tokens[id].n))
 			v->flags[id] |= LEAT_TOKEN_NO_TEXT;
 		LEAT_TRY(decode_token(v, spec, id, v->blob + at, &n, err));
+		/* Looked for as it is written, or not at all. */
+		if (n != spec->tokens[id].n || (n && memcmp(spec->tokens[id].s, v->blob + at, n) != 0))
+			v->flags[id] &= (unsigned char)~LEAT_ADDED_MATCH;
 		at += (uint32_t)n;
 		v->offset[id + 1] = at;
 	}
@@ -224,7 +229,8 @@ static void mark_ends(struct leat_vocab *v, const struct leat_vocab_spec *spec)
 	static const char *const names[] = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "<|end_of_text|>"};
 	for (size_t i = 0; v->kind != LEAT_VOCAB_RWKV && i < sizeof(names) / sizeof(names[0]); i++) {
 		int id = leat_vocab_find(v, names[i], strlen(names[i]));
-		if (id < 0 || (spec->kinds && v->token_kind[id] == LEAT_TOKEN_NORMAL))
+		int plain = id >= 0 && spec->kinds && v->token_kind[id] == LEAT_TOKEN_NORMAL;
+		if (id < 0 || (plain && !(v->flags[id] & LEAT_ADDED_MATCH)))
 			continue;
 		v->token_kind[id] = LEAT_TOKEN_CONTROL;
 		v->is_end[id] = 1;
@@ -250,8 +256,10 @@ static enum leat_status build_special(struct leat_vocab *v, struct leat_error *e
 	for (size_t id = 0; id < (size_t)v->n_tokens; id++) {
 		int kind = v->token_kind[id];
 		const unsigned char *s = leat_vocab_text(v, id, &len);
-		if (len && !is_text(kind) && kind != LEAT_TOKEN_UNUSED)
-			pattern[n++] = (struct leat_pattern){s, (uint32_t)len, (int32_t)id, kind == LEAT_TOKEN_USER};
+		int match = kind == LEAT_TOKEN_NORMAL && v->flags[id] & LEAT_ADDED_MATCH;
+		if (len && (match || (!is_text(kind) && kind != LEAT_TOKEN_UNUSED)))
+			pattern[n++] = (struct leat_pattern){s, (uint32_t)len, (int32_t)id,
+							     match || kind == LEAT_TOKEN_USER};
 	}
 	enum leat_status st = leat_matcher_build(&v->special, &v->arena, pattern, n, err);
 	free(pattern);
@@ -261,6 +269,7 @@ static enum leat_status build_special(struct leat_vocab *v, struct leat_error *e
 static enum leat_status build(struct leat_vocab *v, const struct leat_vocab_spec *spec, struct leat_error *err)
 {
 	v->kind = spec->kind;
+	v->tokens_key = spec->json ? json_key : gguf_key;
 	v->pretok = spec->pretok;
 	v->bos = spec->bos;
 	v->eos = spec->eos;
@@ -271,6 +280,7 @@ static enum leat_status build(struct leat_vocab *v, const struct leat_vocab_spec
 	v->metaspace = spec->metaspace;
 	v->whole_words = spec->whole_words || (spec->pretok && spec->pretok->whole_words);
 	v->prefix = spec->prefix;
+	v->drop_space = spec->drop_space;
 	v->seed = make_seed();
 	LEAT_TRY(allocate(v, spec, err));
 	LEAT_TRY(fill_tokens(v, spec, err));
@@ -303,6 +313,7 @@ void leat_vocab_destroy(struct leat_vocab *v)
 {
 	if (!v)
 		return;
+	leat_pipe_destroy(v->pipe);
 	leat_arena_deinit(&v->arena);
 	free(v);
 }
@@ -331,7 +342,7 @@ int leat_vocab_eos(const struct leat_vocab *v)
 
 int leat_vocab_space_prefix(const struct leat_vocab *v)
 {
-	return v->kind == LEAT_VOCAB_SPM && v->prefix != LEAT_PREFIX_NEVER;
+	return v->drop_space;
 }
 
 int leat_vocab_is_end(const struct leat_vocab *v, int id)

@@ -8,6 +8,8 @@
 #include "text/tokenizer.h"
 
 struct leat_bpe;
+struct leat_bpe_long;
+struct leat_pipe;
 
 /* BPE: merges over bytes. SPM: merges over characters, by the score of what they make (SentencePiece) or as listed.
  * RWKV: the longest token that fits. */
@@ -20,6 +22,7 @@ enum {
 	LEAT_ADDED_LSTRIP = 1,      /* takes the white space before it along */
 	LEAT_ADDED_RSTRIP = 2,      /* and after it */
 	LEAT_ADDED_SINGLE_WORD = 4, /* not inside a word */
+	LEAT_ADDED_MATCH = 8,       /* a normal token that is looked for in texts like a user token */
 	LEAT_TOKEN_NO_TEXT = 128,   /* set by the build: no text leads to this token */
 };
 
@@ -44,7 +47,8 @@ struct leat_vocab_spec {
 	const struct leat_str *merges; /* "LEFT RIGHT" */
 	const struct leat_str *pairs;  /* [2 * n_merges] instead: LEFT, RIGHT */
 	size_t n_merges;
-	const struct leat_pretok *pretok;
+	const struct leat_pretok *pretok; /* BPE; NULL: a pipe cuts */
+	int json;                    /* from a tokenizer.json: names its keys in messages */
 	int bos, eos;                /* -1: none */
 	int add_bos, add_eos;
 	int unk;                     /* SPM: for characters that have neither token nor byte tokens; 0 if there is none,
@@ -53,6 +57,7 @@ struct leat_vocab_spec {
 	int metaspace;               /* SPM: U+2581 in tokens stands for a space */
 	int whole_words;             /* a piece that is a token stays one, whatever the merges say */
 	enum leat_space_prefix prefix;
+	int drop_space;              /* the first token of a text loses the space it starts with */
 	int ends[LEAT_MAX_ENDS];                 /* further ids that end a text */
 	int n_ends;
 };
@@ -66,6 +71,9 @@ struct leat_vocab {
 	int unk, fuse_unk;           /* unk -1: none */
 	int metaspace, whole_words;
 	enum leat_space_prefix prefix;
+	int drop_space;
+	struct leat_pipe *pipe;      /* what tokenizer.json does to a text first, NULL: nothing */
+	const char *tokens_key;      /* where the tokens come from, for messages */
 	unsigned char *blob;         /* bytes of all tokens, one after the other */
 	uint32_t *offset;            /* [n_tokens + 1] into blob */
 	unsigned char *token_kind;   /* [n_tokens] */
@@ -86,6 +94,9 @@ struct leat_ids {
 };
 enum leat_status leat_ids_reserve(struct leat_ids *v, size_t more, struct leat_error *err);
 
+/* vocab_load.c: from the metadata of a GGUF file. */
+enum leat_status leat_vocab_from_gguf(const struct leat_file *f, struct leat_vocab **ret, struct leat_error *err);
+
 /* Builds a vocabulary; nothing of the spec is kept. Errors as leat_vocab_from_file. */
 enum leat_status leat_vocab_build(const struct leat_vocab_spec *spec, struct leat_vocab **ret, struct leat_error *err);
 
@@ -104,6 +115,11 @@ enum leat_status leat_bpe_build(struct leat_vocab *v, const struct leat_vocab_sp
 /* Appends the ids of a text without special tokens. */
 enum leat_status leat_bpe_encode(const struct leat_vocab *v, const unsigned char *text, size_t n, struct leat_ids *out,
 				 struct leat_error *err);
+/* One piece, as bytes; *work starts as NULL and is kept from piece to piece. */
+enum leat_status leat_bpe_encode_piece(const struct leat_vocab *v, struct leat_bpe_long **work,
+				       const unsigned char *text, size_t n, struct leat_ids *out,
+				       struct leat_error *err);
+void leat_bpe_work_destroy(struct leat_bpe_long *work);
 /* Bytes of a token written in the GPT-2 byte alphabet into dst[n]; a text outside that alphabet stays as it is. Returns
  * the length. */
 size_t leat_bpe_decode_alphabet(const unsigned char *src, size_t n, unsigned char *dst);
@@ -117,6 +133,9 @@ enum leat_status leat_spm_encode(const struct leat_vocab *v, const unsigned char
  * text has, is a space that no token has. */
 enum { LEAT_SPM_REAL_SPACE = 0xff };
 enum leat_status leat_spm_encode_plain(const struct leat_vocab *v, const unsigned char *text, size_t n,
+				       struct leat_ids *out, struct leat_error *err);
+/* Bytes that are no characters. */
+enum leat_status leat_spm_encode_bytes(const struct leat_vocab *v, const unsigned char *text, size_t n,
 				       struct leat_ids *out, struct leat_error *err);
 /* U+2581 becomes a space; returns the length. dst may be src. */
 size_t leat_spm_spaces(const unsigned char *src, size_t n, unsigned char *dst);

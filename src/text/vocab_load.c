@@ -142,6 +142,7 @@ static enum leat_status load_spm(const struct leat_file *f, struct leat_vocab_sp
 				 remove ? squeeze : map, remove ? "true" : "a table");
 	s->metaspace = 1;
 	s->prefix = prefix ? LEAT_PREFIX_ALWAYS : LEAT_PREFIX_NEVER;
+	s->drop_space = prefix;
 	return LEAT_OK;
 }
 
@@ -220,14 +221,12 @@ static enum leat_status load(const struct leat_file *f, struct leat_vocab **ret,
 	return leat_vocab_build(&s, ret, err);
 }
 
-enum leat_status leat_vocab_from_file(const struct leat_file *f, struct leat_vocab **ret, struct leat_error *err)
+enum leat_status leat_vocab_from_gguf(const struct leat_file *f, struct leat_vocab **ret, struct leat_error *err)
 {
 	struct held held = {0};
 	enum leat_status st = load(f, ret, &held, err);
 	free(held.kinds);
 	free(held.flags);
 	free(held.scores);
-	if (st != LEAT_OK && f->path)
-		leat_err_prefix(err, f->path);
 	return st;
 }

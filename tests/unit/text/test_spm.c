@@ -29,7 +29,8 @@ static void start(void)
 	memset(&small, 0, sizeof(small));
 	small.spec = (struct leat_vocab_spec){.kind = LEAT_VOCAB_SPM, .tokens = small.token, .kinds = small.kind,
 					      .scores = scores, .bos = 1, .eos = 2, .add_bos = 1, .unk = 1,
-					      .metaspace = 1, .prefix = LEAT_PREFIX_ALWAYS};
+					      .metaspace = 1, .prefix = LEAT_PREFIX_ALWAYS,
+					      .drop_space = 1};
 	add("<unk>", LEAT_TOKEN_UNKNOWN, 0);
 	add("<s>", LEAT_TOKEN_CONTROL, 0);
 	add("</s>", LEAT_TOKEN_CONTROL, 0);
