@@ -115,6 +115,8 @@ int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_
 	p.flags = flags;
 	if (cli_option_applies(OPT_TOKENIZER, c->cmd->bit))
 		p.tokenizer = c->value[OPT_TOKENIZER].s;
+	if (cli_option_applies(OPT_LOAD_MODE, c->cmd->bit))
+		p.load_mode = (int32_t)c->value[OPT_LOAD_MODE].i;
 	bar.start = now();
 	p.progress = on_progress;
 	p.progress_user = &bar;

@@ -29,12 +29,23 @@ struct leat_model_params {
 	/* Vocabulary to use instead of the model's own: path of a tokenizer.json, of a folder that holds one, of a GGUF
 	 * file or of an RWKV World text; "bytes": the 256 bytes, token i is byte i. NULL: none. */
 	const char *tokenizer;
+	int32_t load_mode;          /* enum leat_load_mode */
+	int32_t reserved0;          /* 0 */
 };
 /* Flags of struct leat_model_params. */
 enum {
 	LEAT_MODEL_VOCAB_ONLY = 1, /* text functions only: the weights are not looked at, no engine takes the model */
 };
-#define LEAT_MODEL_PARAMS_INIT { sizeof(struct leat_model_params), 0, NULL, NULL, NULL }
+/* How the weights come into memory. All but READ and DIRECT share them with other processes that map the file. */
+enum leat_load_mode {
+	LEAT_LOAD_AUTO = 0, /* mapped; the system is asked to read ahead what fits into free memory */
+	LEAT_LOAD_MMAP,     /* mapped, and every page is there before the model opens */
+	LEAT_LOAD_LAZY,     /* mapped; a page comes when it is first used */
+	LEAT_LOAD_READ,     /* read into memory of the process's own, in huge pages where the system has them */
+	LEAT_LOAD_DIRECT,   /* the same around the page cache; E_UNSUPPORTED where the file system cannot */
+	LEAT_LOAD_MLOCK,    /* mapped and locked: never swapped or dropped; E_NOMEM beyond RLIMIT_MEMLOCK */
+};
+#define LEAT_MODEL_PARAMS_INIT { sizeof(struct leat_model_params), 0, NULL, NULL, NULL, 0, 0 }
 
 /* Opens a model: maps its files, checks all of their structure, recognises the architecture and the tokenizer, and
  * proves the shape of every tensor, so that nothing that comes later can fail on what the file says. Weights are not

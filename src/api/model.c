@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/meminfo.h"
 #include "quant/quant.h"
 
 #ifndef LEAT_VERSION
@@ -86,6 +87,40 @@ static enum leat_status report(const struct leat_model_params *p, const char *ph
 	return LEAT_OK;
 }
 
+struct loading {
+	const struct leat_model_params *p;
+	uint64_t done, total;
+};
+
+static int on_bytes(void *user, uint64_t bytes)
+{
+	struct loading *l = user;
+	l->done = l->done + bytes < l->total ? l->done + bytes : l->total;
+	return l->p->progress && l->p->progress(l->p->progress_user, "weights", l->done, l->total);
+}
+
+/* Before anything looks at the weights, so that no page comes twice. */
+static enum leat_status load_bytes(struct leat_file *f, const struct leat_model_params *p, struct leat_error *err)
+{
+	static const enum leat_map_how how[] = {
+		[LEAT_LOAD_MMAP] = LEAT_MAP_POPULATE,
+		[LEAT_LOAD_READ] = LEAT_MAP_READ,
+		[LEAT_LOAD_DIRECT] = LEAT_MAP_DIRECT,
+		[LEAT_LOAD_MLOCK] = LEAT_MAP_LOCK,
+	};
+	struct loading l = { p, 0, leat_file_tensor_bytes(f) };
+	uint64_t total, avail;
+	LEAT_TRY(report(p, "weights", 0, l.total, err));
+	if (p->load_mode == LEAT_LOAD_AUTO) {
+		leat_meminfo(&total, &avail);
+		if (l.total < avail)
+			leat_file_will_need(f);
+	} else if (p->load_mode != LEAT_LOAD_LAZY) {
+		LEAT_TRY(leat_file_load(f, how[p->load_mode], on_bytes, &l, err));
+	}
+	return LEAT_OK;
+}
+
 static enum leat_status open_parts(struct leat_model *m, const char *path, const struct leat_model_params *p,
 				   struct leat_error *err)
 {
@@ -105,15 +140,13 @@ static enum leat_status open_parts(struct leat_model *m, const char *path, const
 	m->vocab_only = (p->flags & LEAT_MODEL_VOCAB_ONLY) != 0;
 	if (m->vocab_only)
 		return leat_model_choose_chat(m, err);
-	LEAT_TRY(report(p, "weights", size / 2, size, err));
+	LEAT_TRY(load_bytes(f, p, err));
 	LEAT_TRY(leat_weights_load(&m->w, f, err));
 	if (leat_vocab_size(m->vocab) > m->w.table->rows)
 		return leat_fail(err, LEAT_E_FORMAT, "tokenizer.ggml.tokens", LEAT_NO_OFFSET,
 				 "%s: the vocabulary has %d tokens and tensor '%s' only %d rows", path,
 				 leat_vocab_size(m->vocab), m->w.table->name, m->w.table->rows);
 	LEAT_TRY(leat_model_choose_chat(m, err));
-	for (int i = 0; i < f->n_maps; i++)
-		leat_map_will_need(&f->map[i], 0, f->map[i].size);
 	return report(p, "weights", size, size, err);
 }
 
@@ -124,6 +157,9 @@ enum leat_status leat_model_open(const char *path, const struct leat_model_param
 	LEAT_TRY(leat_params_take(&p, sizeof p, params, err));
 	if (!path || !*path)
 		return leat_fail(err, LEAT_E_ARG, "path", LEAT_NO_OFFSET, "no model file given");
+	if (p.load_mode < LEAT_LOAD_AUTO || p.load_mode > LEAT_LOAD_MLOCK)
+		return leat_fail(err, LEAT_E_ARG, "load_mode", LEAT_NO_OFFSET, "load_mode is %d, wanted %d to %d",
+				 p.load_mode, LEAT_LOAD_AUTO, LEAT_LOAD_MLOCK);
 	struct leat_model *m = calloc(1, sizeof *m);
 	if (!m)
 		return leat_fail(err, LEAT_E_NOMEM, "model", LEAT_NO_OFFSET, "out of memory");

@@ -58,6 +58,32 @@ static const char *kind_of(mode_t mode)
 	return "a device";
 }
 
+/* Maps large files at a multiple of a huge page, so that what is read in their place can be one. */
+static void *map_aligned(int fd, size_t size)
+{
+	const size_t huge = (size_t)2 << 20;
+	void *reserved =
+		size < 2 * huge || size > PTRDIFF_MAX - huge
+			? MAP_FAILED
+			: mmap(NULL, size + huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (reserved == MAP_FAILED)
+		return mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)reserved;
+	uintptr_t at = (start + huge - 1) / huge * huge, end = (at + size + page - 1) / page * page;
+	void *p = mmap((void *)at, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (p == MAP_FAILED) {
+		int e = errno;
+		munmap(reserved, size + huge);
+		errno = e;
+		return p;
+	}
+	if (at > start)
+		munmap(reserved, at - start);
+	if (end < start + size + huge)
+		munmap((void *)end, start + size + huge - end);
+	return p;
+}
+
 static enum leat_status map_fd(struct leat_map *m, const char *path, struct leat_error *err)
 {
 	struct stat st;
@@ -72,7 +98,7 @@ static enum leat_status map_fd(struct leat_map *m, const char *path, struct leat
 	if (st.st_size == 0)
 		return LEAT_OK;
 	m->size = (uint64_t)st.st_size;
-	void *p = m->size > PTRDIFF_MAX ? MAP_FAILED : mmap(NULL, (size_t)m->size, PROT_READ, MAP_SHARED, m->fd, 0);
+	void *p = m->size > PTRDIFF_MAX ? MAP_FAILED : map_aligned(m->fd, (size_t)m->size);
 	if (p == MAP_FAILED)
 		return leat_fail(err, LEAT_E_IO, "path", LEAT_NO_OFFSET,
 				 "%s: %llu bytes cannot be mapped: %s (errno %d)", name, (unsigned long long)m->size,

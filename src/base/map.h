@@ -29,6 +29,22 @@ enum leat_status leat_map_check(const struct leat_map *m, struct leat_error *err
 /* Hints only, failures ignored: read ahead [offset, offset+bytes). */
 void leat_map_will_need(const struct leat_map *m, uint64_t offset, uint64_t bytes);
 
+/* How the bytes of a map come into memory ahead of their use. */
+enum leat_map_how {
+	LEAT_MAP_POPULATE, /* faulted in */
+	LEAT_MAP_READ,     /* read into memory of their own, in huge pages where there are any */
+	LEAT_MAP_DIRECT,   /* the same around the page cache */
+	LEAT_MAP_LOCK,     /* faulted in and locked */
+};
+/* After each piece of `bytes`; nonzero cancels. */
+typedef int leat_map_progress_fn(void *user, uint64_t bytes);
+
+/* Brings [from, size) in; addresses stay what they are, contents are those of the file. A failed map may hold anything
+ * and is only good for closing. Borrowed memory and empty files: nothing to do. E_NOMEM (no room, RLIMIT_MEMLOCK),
+ * E_IO, E_UNSUPPORTED (the file system knows no O_DIRECT), E_CANCELLED. */
+enum leat_status leat_map_load(struct leat_map *m, uint64_t from, enum leat_map_how how,
+			       leat_map_progress_fn *progress, void *user, struct leat_error *err);
+
 /* Zero-initialised or failed maps are fine. */
 void leat_map_close(struct leat_map *m);
 

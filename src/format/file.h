@@ -75,6 +75,7 @@ struct leat_file {
 	struct leat_map *map;         /* the model's files, in their order */
 	int n_maps;                   /* >= 1 */
 	int dir_fd;                   /* the folder they are in, -1: none */
+	int is_loaded;                /* 1: the tensors' bytes are memory, not pages of a file that come back */
 	struct leat_arena arena;      /* everything below lives here */
 	uint64_t n_meta, n_tensors, cap_meta, cap_tensors;
 	struct leat_meta *meta;       /* in file order */
@@ -121,7 +122,15 @@ enum leat_status leat_file_sibling(const struct leat_file *f, const char *name, 
 
 /* Bytes of all the model's files. */
 uint64_t leat_file_bytes(const struct leat_file *f);
-/* 1: the tensors' bytes are mapped files, 0: memory. */
+/* Brings the tensors' bytes in (base/map.h: leat_map_load); the metadata stays as it was checked. */
+enum leat_status leat_file_load(struct leat_file *f, enum leat_map_how how, leat_map_progress_fn *progress, void *user,
+				struct leat_error *err);
+/* Bytes that leat_file_load brings in, but for what a page holds. */
+uint64_t leat_file_tensor_bytes(const struct leat_file *f);
+/* Asks the system to read the tensors ahead; a hint. */
+void leat_file_will_need(const struct leat_file *f);
+
+/* 1: the tensors' bytes are mapped files whose pages can be let go, 0: memory. */
 int leat_file_is_mapped(const struct leat_file *f);
 
 /* NULL if absent. */

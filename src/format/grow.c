@@ -24,7 +24,7 @@ enum leat_status leat_file_more_tensors(struct leat_file *f, uint64_t n, uint64_
 	if (n > limit || f->n_tensors > limit - n)
 		return leat_fail(err, LEAT_E_LIMIT, "tensors", LEAT_NO_OFFSET, "tensors: found %llu, the limit is %llu",
 				 (ull)f->n_tensors + n, (ull)limit);
-	if (f->n_tensors + n <= f->cap_tensors)
+	if (f->tensor && f->n_tensors + n <= f->cap_tensors) /* never NULL afterwards, not for none either */
 		return LEAT_OK;
 	struct leat_tensor *t = grown(&f->arena, f->tensor, f->n_tensors, f->n_tensors + n, sizeof *t, &f->cap_tensors);
 	if (!t)
@@ -104,5 +104,43 @@ uint64_t leat_file_bytes(const struct leat_file *f)
 
 int leat_file_is_mapped(const struct leat_file *f)
 {
-	return f->n_maps > 0 && f->map[0].fd > 0;
+	return f->n_maps > 0 && f->map[0].fd > 0 && !f->is_loaded;
+}
+
+/* Where the tensors of a part begin: its size if there are none. */
+static uint64_t data_start(const struct leat_file *f, int part)
+{
+	uint64_t start = f->map[part].size;
+	for (uint64_t i = 0; i < f->n_tensors; i++)
+		if (f->tensor[i].part == part && f->tensor[i].offset < start)
+			start = f->tensor[i].offset;
+	return start;
+}
+
+enum leat_status leat_file_load(struct leat_file *f, enum leat_map_how how, leat_map_progress_fn *progress, void *user,
+				struct leat_error *err)
+{
+	f->is_loaded = how != LEAT_MAP_POPULATE;
+	for (int i = 0; i < f->n_maps; i++) {
+		enum leat_status st = leat_map_load(&f->map[i], data_start(f, i), how, progress, user, err);
+		if (st != LEAT_OK) {
+			leat_err_prefix(err, f->path);
+			return st;
+		}
+	}
+	return LEAT_OK;
+}
+
+uint64_t leat_file_tensor_bytes(const struct leat_file *f)
+{
+	uint64_t n = 0;
+	for (int i = 0; i < f->n_maps; i++)
+		n += f->map[i].size - data_start(f, i);
+	return n;
+}
+
+void leat_file_will_need(const struct leat_file *f)
+{
+	for (int i = 0; i < f->n_maps; i++)
+		leat_map_will_need(&f->map[i], data_start(f, i), f->map[i].size);
 }
