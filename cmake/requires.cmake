@@ -7,3 +7,5 @@ set(LEAT_REQUIRES
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LEAT_REQUIRED REQUIRED IMPORTED_TARGET ${LEAT_REQUIRES})
+# Headers only: XXH3 is compiled into src/base/hash.c.
+find_path(LEAT_XXHASH xxhash.h REQUIRED)

@@ -64,7 +64,7 @@ static enum leat_status admit(struct leat_engine *e, const struct leat_feed *f, 
 		if (f->tokens[i] < 0 || f->tokens[i] >= e->model->w.table->rows)
 			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "token id %d, wanted 0 to %d",
 					 f->tokens[i], e->model->w.table->rows - 1);
-	if (end > e->n_ctx || leat_slot_reserve(e->store, f->seq->slot, end))
+	if (end > e->n_ctx || leat_slot_prepare(e->store, f->seq->slot, f->seq->n_past, end))
 		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
 				 "%lld tokens do not fit the context of %lld", (long long)end, (long long)e->n_ctx);
 	int short_ctx = e->model->w.cfg.rope_short_ctx;

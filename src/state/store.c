@@ -1,7 +1,9 @@
-/* store.c - cells, pages and slots. */
+/* store.c - the store, and its cells; pages.c has pages and slots. */
 #include "state/store.h"
 
 #include <stdlib.h>
+
+#include "base/arena.h"
 
 static size_t elem_bytes(int kv_type)
 {
@@ -54,16 +56,34 @@ static int32_t *stack(int n, int *ret_n)
 	return s;
 }
 
+/* n >= 0 zeroed elements, counted. */
+static void *book(struct leat_store *s, size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size);
+	s->book_bytes += n * size;
+	return p;
+}
+
 static int bookkeeping(struct leat_store *s)
 {
 	struct leat_state_view *v = &s->view;
+	size_t slots = (size_t)s->n_slots, cols = (size_t)v->page_table_cols;
+	int n;
 	s->free_cell = stack(s->n_cells, &s->n_free_cell);
 	s->free_page = stack(s->n_pages, &s->n_free_page);
 	s->free_slot = stack(s->n_slots, &s->n_free_slot);
-	s->table = calloc((size_t)s->n_slots * (size_t)(v->page_table_cols ? v->page_table_cols : 1), sizeof *s->table);
-	s->slot_pages = calloc((size_t)s->n_slots, sizeof *s->slot_pages);
+	s->book_bytes = ((size_t)s->n_cells + (size_t)s->n_pages + slots) * sizeof(int32_t);
+	s->table = book(s, slots * cols, sizeof *s->table);
+	s->slot_pages = book(s, slots, sizeof *s->slot_pages);
+	s->slot_first = book(s, slots, sizeof *s->slot_first);
+	s->page_refs = book(s, (size_t)s->n_pages, sizeof *s->page_refs);
+	s->cap_spill = s->n_cells ? s->n_cells : 0;
+	s->spill = book(s, (size_t)s->cap_spill, sizeof *s->spill);
+	s->free_spill = stack(s->cap_spill, &n);
+	s->n_free_spill = n;
 	v->page_table = s->table;
-	return !s->free_cell || !s->free_page || !s->free_slot || !s->table || !s->slot_pages;
+	return !s->free_cell || !s->free_page || !s->free_slot || !s->table || !s->slot_pages || !s->slot_first ||
+	       !s->page_refs || !s->spill || !s->free_spill;
 }
 
 static enum leat_status allocate(struct leat_store *s, struct leat_error *err)
@@ -84,34 +104,53 @@ static enum leat_status allocate(struct leat_store *s, struct leat_error *err)
 	return LEAT_OK;
 }
 
+/* Columns of the page table and pages in all. */
+static enum leat_status count_pages(struct leat_store *s, const struct leat_store_params *p, struct leat_error *err)
+{
+	int64_t per_page = s->view.page_tokens, cols, pages;
+	if (!s->view.page_bytes)
+		return LEAT_OK;
+	cols = p->n_ctx / per_page + (p->n_ctx % per_page != 0);
+	if (cols > INT32_MAX / 4 / p->n_slots)
+		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
+				 "a context of %lld tokens for %d sequences is too much", (long long)p->n_ctx,
+				 p->n_slots);
+	pages = p->n_pages > 0 ? p->n_pages : cols * p->n_slots - p->n_pages;
+	if (pages > INT32_MAX / 2)
+		return leat_fail(err, LEAT_E_CONTEXT, "n_pages", LEAT_NO_OFFSET, "%lld pages are too many",
+				 (long long)pages);
+	s->view.page_table_cols = (int)cols;
+	s->n_pages = (int)pages;
+	return LEAT_OK;
+}
+
+static enum leat_status set_up(struct leat_store *s, const struct leat_store_params *p, struct leat_error *err)
+{
+	int page_tokens = p->page_tokens ? p->page_tokens : LEAT_STORE_PAGE_TOKENS;
+	if (page_tokens < 1 || page_tokens > 65536 || (page_tokens & (page_tokens - 1)))
+		return leat_fail(err, LEAT_E_ARG, "page_tokens", LEAT_NO_OFFSET,
+				 "pages of %d tokens, wanted a power of two up to 65536", page_tokens);
+	s->backend = p->backend;
+	s->dev = p->dev;
+	s->n_cells = p->n_cells;
+	s->n_slots = p->n_slots;
+	s->view.page_tokens = page_tokens;
+	s->view.kv_type = p->kv_type;
+	lay_out(&s->view, p);
+	if (!s->view.cell_floats)
+		s->n_cells = 0;
+	LEAT_TRY(count_pages(s, p, err));
+	if (bookkeeping(s))
+		return leat_fail(err, LEAT_E_NOMEM, "state", LEAT_NO_OFFSET, "out of memory");
+	return allocate(s, err);
+}
+
 enum leat_status leat_store_create(const struct leat_store_params *p, struct leat_store **ret, struct leat_error *err)
 {
 	struct leat_store *s = calloc(1, sizeof *s);
 	if (!s)
 		return leat_fail(err, LEAT_E_NOMEM, "state", LEAT_NO_OFFSET, "out of memory");
-	s->backend = p->backend;
-	s->dev = p->dev;
-	s->n_cells = p->n_cells;
-	s->n_slots = p->n_slots;
-	s->view.page_tokens = LEAT_STORE_PAGE_TOKENS;
-	s->view.kv_type = p->kv_type;
-	lay_out(&s->view, p);
-	int64_t cols = s->view.page_bytes ? (p->n_ctx + LEAT_STORE_PAGE_TOKENS - 1) / LEAT_STORE_PAGE_TOKENS : 0;
-	enum leat_status st = LEAT_OK;
-	if (cols * p->n_slots > INT32_MAX / 2) {
-		st = leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
-			       "a context of %lld tokens for %d sequences is too much", (long long)p->n_ctx,
-			       p->n_slots);
-	} else {
-		s->view.page_table_cols = (int)cols;
-		s->n_pages = (int)cols * p->n_slots;
-		if (!s->view.cell_floats)
-			s->n_cells = 0;
-		if (bookkeeping(s))
-			st = leat_fail(err, LEAT_E_NOMEM, "state", LEAT_NO_OFFSET, "out of memory");
-		else
-			st = allocate(s, err);
-	}
+	enum leat_status st = set_up(s, p, err);
 	if (st != LEAT_OK) {
 		leat_store_destroy(s);
 		return st;
@@ -128,17 +167,44 @@ void leat_store_destroy(struct leat_store *s)
 		s->backend->dealloc(s->dev, s->view.cells, s->cells_bytes);
 	if (s->view.pages)
 		s->backend->dealloc(s->dev, s->view.pages, s->pages_bytes);
+	for (int i = 0; s->spill && i < s->cap_spill; i++)
+		free(s->spill[i]);
+	free(s->spill);
+	free(s->free_spill);
 	free(s->free_cell);
 	free(s->free_page);
 	free(s->free_slot);
 	free(s->table);
 	free(s->slot_pages);
+	free(s->slot_first);
+	free(s->page_refs);
 	free(s);
 }
 
+void leat_store_get_counts(const struct leat_store *s, struct leat_store_counts *ret)
+{
+	*ret = s->counts;
+	ret->n_pages = s->n_pages;
+	ret->used_pages = s->n_pages - s->n_free_page;
+	ret->n_cells = s->n_cells;
+	ret->used_cells = s->n_cells - s->n_free_cell;
+	ret->used_spills = s->cap_spill - s->n_free_spill;
+}
+
+/* ---- cells ---- */
+
 int leat_cell_take(struct leat_store *s)
 {
-	return s->n_free_cell ? s->free_cell[--s->n_free_cell] : -1;
+	if (!s->n_free_cell && s->reclaim && s->n_cells) {
+		s->counts.n_reclaims++;
+		s->reclaim(s->reclaim_user, 0, 1);
+	}
+	if (!s->n_free_cell)
+		return -1;
+	int used = s->n_cells - --s->n_free_cell;
+	if (used > s->counts.peak_cells)
+		s->counts.peak_cells = used;
+	return s->free_cell[s->n_free_cell];
 }
 
 void leat_cell_give(struct leat_store *s, int cell)
@@ -147,37 +213,48 @@ void leat_cell_give(struct leat_store *s, int cell)
 		s->free_cell[s->n_free_cell++] = cell;
 }
 
+static float *cell_at(const struct leat_store *s, int cell)
+{
+	return s->view.cells + (size_t)cell * s->view.cell_floats;
+}
+
 void leat_cell_copy(struct leat_store *s, int to, int from)
 {
-	float *cells = s->view.cells;
-	s->backend->copy(s->dev, cells + (size_t)to * s->view.cell_floats, cells + (size_t)from * s->view.cell_floats,
-			 s->cell_bytes);
+	s->backend->copy(s->dev, cell_at(s, to), cell_at(s, from), s->cell_bytes);
 }
 
-int leat_slot_take(struct leat_store *s)
+void leat_cell_read(struct leat_store *s, int cell, void *dst)
 {
-	return s->n_free_slot ? s->free_slot[--s->n_free_slot] : -1;
+	s->backend->copy(s->dev, dst, cell_at(s, cell), s->cell_bytes);
 }
 
-void leat_slot_give(struct leat_store *s, int slot)
+void leat_cell_write(struct leat_store *s, int cell, const void *src)
 {
-	if (slot < 0)
-		return;
-	const int32_t *row = s->table + (size_t)slot * (size_t)s->view.page_table_cols;
-	while (s->slot_pages[slot] > 0)
-		s->free_page[s->n_free_page++] = row[--s->slot_pages[slot]];
-	s->free_slot[s->n_free_slot++] = slot;
+	s->backend->copy(s->dev, cell_at(s, cell), src, s->cell_bytes);
 }
 
-int leat_slot_reserve(struct leat_store *s, int slot, int64_t n_tokens)
+enum leat_status leat_cell_spill(struct leat_store *s, int cell, int *ret, struct leat_error *err)
 {
-	if (!s->view.page_bytes)
-		return 0;
-	int64_t need = (n_tokens + LEAT_STORE_PAGE_TOKENS - 1) / LEAT_STORE_PAGE_TOKENS;
-	if (need > s->view.page_table_cols || need - s->slot_pages[slot] > s->n_free_page)
-		return 1;
-	int32_t *row = s->table + (size_t)slot * (size_t)s->view.page_table_cols;
-	while (s->slot_pages[slot] < need)
-		row[s->slot_pages[slot]++] = s->free_page[--s->n_free_page];
-	return 0;
+	if (!s->n_free_spill)
+		return leat_fail(err, LEAT_E_LIMIT, "state", LEAT_NO_OFFSET, "all %d copies of states are in use",
+				 s->cap_spill);
+	int i = s->free_spill[s->n_free_spill - 1];
+	if (!s->spill[i]) {
+		s->spill[i] = leat_alloc_aligned(s->cell_bytes);
+		if (!s->spill[i])
+			return leat_fail(err, LEAT_E_NOMEM, "state", LEAT_NO_OFFSET,
+					 "out of memory: %zu bytes wanted for a copy of a state", s->cell_bytes);
+		s->counts.n_spills++;
+	}
+	s->n_free_spill--;
+	leat_cell_read(s, cell, s->spill[i]);
+	*ret = i;
+	return LEAT_OK;
+}
+
+void leat_cell_restore(struct leat_store *s, int cell, int spill)
+{
+	if (cell >= 0)
+		leat_cell_write(s, cell, s->spill[spill]);
+	s->free_spill[s->n_free_spill++] = spill;
 }
