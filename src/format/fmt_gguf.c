@@ -410,7 +410,7 @@ static enum leat_status check_neighbours(struct reader *r, const struct leat_ten
 		end = t->offset + t->bytes; /* place() proved the sum */
 	}
 	if (!leat_align_u64(end, f->alignment, &next) && r->map->size > next)
-		f->tail_bytes = r->map->size - next;
+		f->tail_bytes += r->map->size - next;
 	return LEAT_OK;
 }
 
@@ -459,15 +459,149 @@ static void settle_adapter(struct leat_file *f)
 	f->is_adapter = leat_meta_string(f, "general.type", &type, NULL) == LEAT_OK && leat_str_is(type, "adapter");
 }
 
+/* ---- models in several files: NAME-00001-of-00003.gguf, each saying which part it is ---- */
+
+struct split {
+	int64_t count, no, n_tensors; /* of the file that was opened; n_tensors -1: it does not say */
+	char stem[256];               /* NAME */
+};
+
+static const struct leat_meta *find(const struct reader *r, const char *key)
+{
+	for (uint64_t i = 0; i < r->n_meta; i++)
+		if (leat_str_is(r->meta[i].key, key))
+			return &r->meta[i];
+	return NULL;
+}
+
+/* Scalars and strings that both have must agree; what a part says about itself is checked elsewhere. */
+static int agree(const struct leat_meta *a, const struct leat_meta *b)
+{
+	if (a->type != b->type)
+		return 0;
+	if (a->type == LEAT_META_STRING)
+		return a->v.str.n == b->v.str.n && !memcmp(a->v.str.s, b->v.str.s, (size_t)a->v.str.n);
+	return a->type == LEAT_META_ARRAY ? a->count == b->count : a->v.u == b->v.u;
+}
+
+static enum leat_status check_number(const struct reader *r, const char *key, int64_t want)
+{
+	const struct leat_meta *m = find(r, key);
+	if (m && m->type != LEAT_META_STRING && m->type != LEAT_META_ARRAY && m->v.i == want)
+		return LEAT_OK;
+	if (!m)
+		return leat_fail(r->err, LEAT_E_FORMAT, key, LEAT_NO_OFFSET, "key '%s' is missing, wanted %lld", key,
+				 (long long)want);
+	return leat_fail(r->err, LEAT_E_FORMAT, key, m->offset, "key '%s' is %lld, wanted %lld as in the other parts",
+			 key, (long long)m->v.i, (long long)want);
+}
+
+/* The part belongs to the model of the first one. */
+static enum leat_status check_part(const struct reader *r, const struct split *s)
+{
+	LEAT_TRY(check_number(r, "split.no", r->part));
+	LEAT_TRY(check_number(r, "split.count", s->count));
+	if (s->n_tensors >= 0)
+		LEAT_TRY(check_number(r, "split.tensors.count", s->n_tensors));
+	for (uint64_t i = 0; r->part > 0 && i < r->n_meta; i++) {
+		const struct leat_meta *m = &r->meta[i], *first = NULL;
+		char key[96];
+		leat_str_show(m->key, key);
+		if (m->key.n < sizeof key && strncmp(key, "split.", 6) != 0)
+			first = leat_file_meta(r->f, key);
+		if (first && !agree(first, m))
+			return leat_fail(r->err, LEAT_E_FORMAT, key, m->offset,
+					 "key '%s' is not what it is in the first part: a part of another model?", key);
+	}
+	return LEAT_OK;
+}
+
+static void part_name(const struct split *s, int64_t no, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "%s-%05lld-of-%05lld.gguf", s->stem, (long long)no + 1, (long long)s->count);
+}
+
+/* NAME, out of the name of the file that was opened. */
+static enum leat_status settle_stem(struct leat_file *f, struct split *s, struct leat_error *err)
+{
+	const char *name = leat_file_name(f);
+	char suffix[320];
+	part_name(s, s->no, suffix, sizeof suffix); /* the stem is still empty */
+	size_t n = strlen(name), m = strlen(suffix);
+	if (f->dir_fd < 0 || n <= m || n >= sizeof s->stem || strcmp(name + n - m, suffix) != 0)
+		return leat_fail(
+			err, LEAT_E_FORMAT, "split.no", LEAT_NO_OFFSET,
+			"split.no and split.count say part %lld of %lld: the name must end in '%s', with the others "
+			"beside it",
+			(long long)s->no + 1, (long long)s->count, suffix);
+	memcpy(s->stem, name, n - m);
+	s->stem[n - m] = '\0';
+	return LEAT_OK;
+}
+
+static enum leat_status read_and_check(struct leat_file *f, const struct split *s, int part, struct leat_error *err)
+{
+	struct reader r = {.f = f, .err = err};
+	LEAT_TRY(read_part(&r, part));
+	if (part == 0) {
+		f->meta = r.meta;
+		f->n_meta = f->cap_meta = r.n_meta;
+		LEAT_TRY(leat_file_index(f, err)); /* for check_part; again at the end, for all tensors */
+	}
+	LEAT_TRY(check_part(&r, s));
+	return check_layout(&r);
+}
+
+/* All parts in order; the one that was opened is not opened again. */
+static enum leat_status read_split(struct leat_file *f, struct split *s, struct leat_error *err)
+{
+	struct leat_map opened = f->map[0];
+	uint64_t alignment = 0;
+	enum leat_status st = LEAT_OK;
+	int kept = 0;
+	f->n_maps = 0;
+	f->n_meta = f->n_tensors = 0;
+	f->tensor_hash = NULL;
+	for (int i = 0; i < (int)s->count && st == LEAT_OK; i++) {
+		char name[320], shown[96];
+		part_name(s, i, name, sizeof name);
+		leat_escape(shown, sizeof shown, name, strlen(name));
+		kept |= i == s->no;
+		st = i == s->no ? leat_file_add_map(f, &opened, err) : leat_file_add_part(f, name, err);
+		if (st == LEAT_OK)
+			st = read_and_check(f, s, i, err);
+		if (st != LEAT_OK)
+			leat_err_prefix(err, shown);
+		alignment = i ? alignment : f->alignment;
+	}
+	if (!kept)
+		leat_map_close(&opened);
+	f->alignment = alignment;
+	if (st == LEAT_OK && s->n_tensors >= 0 && f->n_tensors != (uint64_t)s->n_tensors)
+		st = leat_fail(err, LEAT_E_FORMAT, "split.tensors.count", LEAT_NO_OFFSET,
+			       "the parts hold %llu tensors, wanted %lld", (ull)f->n_tensors, (long long)s->n_tensors);
+	return st == LEAT_OK ? leat_file_index(f, err) : st;
+}
+
 static enum leat_status parse(struct leat_file *f, struct leat_error *err)
 {
 	struct reader r = {.f = f, .err = err};
+	struct split s = {.count = 1, .n_tensors = -1};
 	LEAT_TRY(read_part(&r, 0));
 	f->meta = r.meta;
 	f->n_meta = f->cap_meta = r.n_meta;
 	LEAT_TRY(leat_file_index(f, err));
+	LEAT_TRY(leat_meta_int_opt(f, "split.count", 1, LEAT_MAX_PARTS, 1, &s.count, err));
+	LEAT_TRY(leat_meta_int_opt(f, "split.no", 0, s.count - 1, 0, &s.no, err));
+	LEAT_TRY(leat_meta_int_opt(f, "split.tensors.count", 0, LEAT_MAX_TENSORS, -1, &s.n_tensors, err));
+	if (s.count > 1) {
+		LEAT_TRY(settle_stem(f, &s, err));
+		LEAT_TRY(read_split(f, &s, err));
+	} else {
+		LEAT_TRY(check_layout(&r));
+	}
 	settle_adapter(f);
-	return check_layout(&r);
+	return LEAT_OK;
 }
 
 extern const struct leat_format leat_format_gguf; /* the generated list names it */

@@ -708,5 +708,5 @@ int main(void)
 	};
 	return hostile_main(tests, COUNT_OF(tests),
 			    "G33 in part (ten million merges),\n"
-			    "  G35 (SentencePiece character maps), G36 (split files)");
+			    "  G35 (SentencePiece character maps)");
 }
