@@ -2,11 +2,13 @@
 #include "support/oracle.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,8 +44,14 @@ const char *oracle_path(const char *relative)
 const char *oracle_untar(const char *archive, const char *member)
 {
 	static char path[1024];
-	const char *dir = env_or("LEAT_BUILD_DIR", "/tmp"), *file = oracle_path(archive);
-	char *argv[] = { (char *)"tar", (char *)"-xzf", (char *)file, (char *)"-C", (char *)dir, (char *)member, NULL };
+	char dir[512];
+	const char *file = oracle_path(archive);
+	/* a folder for each test program: several of them may run at a time */
+	snprintf(dir, sizeof dir, "%s/untar", env_or("LEAT_BUILD_DIR", "/tmp"));
+	mkdir(dir, 0700);
+	snprintf(dir, sizeof dir, "%s/untar/%s", env_or("LEAT_BUILD_DIR", "/tmp"), program_invocation_short_name);
+	mkdir(dir, 0700);
+	char *argv[] = { (char *)"tar", (char *)"-xzf", (char *)file, (char *)"-C", dir, (char *)member, NULL };
 	char *env[] = { (char *)"PATH=/usr/bin:/bin", NULL };
 	pid_t pid;
 	int status;

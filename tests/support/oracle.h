@@ -13,7 +13,8 @@ const char *oracle_path(const char *relative);
 /* Path inside the source tree (static buffer). */
 const char *source_path(const char *relative);
 
-/* Extracts member `name` of a .tar.gz under the oracle folder into the build folder; its path, or NULL. */
+/* Extracts `member` of a .tar.gz under the oracle folder into a folder of this test program's own; its path, or NULL.
+ */
 const char *oracle_untar(const char *archive, const char *member);
 
 /* Whole file as bytes (free), NULL if unreadable. */

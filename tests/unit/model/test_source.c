@@ -110,7 +110,7 @@ static void test_names(void **state)
 	assert_int_equal(leat_source_layer_of(LEAT_SOURCE_GGUF, (struct leat_str){ "blk.12.x", 8 }), 12);
 	assert_int_equal(leat_source_layer_of(LEAT_SOURCE_GGUF, (struct leat_str){ "blk.12x", 7 }), -1);
 	assert_int_equal(leat_source_layer_of(LEAT_SOURCE_HF, (struct leat_str){"model.norm.weight", 17}), -1);
-	assert_int_equal(leat_source_layer_of(LEAT_SOURCE_RWKV, (struct leat_str){ "blocks.99999999999999999999.a", 29 }),
+	assert_int_equal(leat_source_layer_of(LEAT_SOURCE_RWKV, (struct leat_str){"blocks.99999999999999999999.a", 29}),
 			 9999999);
 }
 
