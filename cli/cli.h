@@ -16,7 +16,7 @@ enum {
 
 enum {
 	C_RUN = 1 << 0, C_INSPECT = 1 << 1, C_TOKENIZE = 1 << 2, C_LOGITS = 1 << 3, C_BENCH = 1 << 4, C_SYNTH = 1 << 5,
-	C_DOCTOR = 1 << 6, C_COMPLETIONS = 1 << 7, C_PERPLEXITY = 1 << 8, C_ALL = (1 << 16) - 1
+	C_DOCTOR = 1 << 6, C_COMPLETIONS = 1 << 7, C_PERPLEXITY = 1 << 8, C_CHAT = 1 << 9, C_ALL = (1 << 16) - 1
 };
 
 enum cli_option {
@@ -83,6 +83,9 @@ extern const struct leat_cmd *const leat_cmd_list[]; /* generated, NULL at the e
 /* Fills c->value and c->args from environment and argv[0..argc). 0, or the exit code after the error was printed. */
 int cli_parse(struct cli *c, int argc, char **argv);
 void cli_free(struct cli *c);
+/* Gives an option a value while the program runs; `text` must live as long as *v. 1, with what it is not in `why`, when
+ * it is no value of this option. */
+int cli_assign(struct cli_value *v, enum cli_option o, const char *text, char why[96]);
 int cli_is_set(const struct cli *c, enum cli_option o);
 /* Reads one number of an option whose range holds for each element of a list. 1 on failure, nothing printed. */
 int cli_number(enum cli_option o, const char *text, double *ret);
@@ -139,6 +142,11 @@ void cli_signals_init(void);
 void cli_signals_json(int on); /* the line of SIGBUS is a JSON object */
 int cli_signal(void); /* the signal that came, 0 if none */
 void cli_watch(struct leat_request *r); /* NULL: none */
+/* From now on Ctrl-C only cancels what is watched, and counts; the second within two seconds asks to leave. */
+void cli_interrupts_init(void);
+/* 1 if there was a Ctrl-C since the last call. */
+int cli_interrupted(void);
+int cli_wants_to_leave(void);
 
 /* ---- load.c ---- */
 /* The model's path: --model, then the first argument (taken out of c->args), LEAT_MODEL, the demo model; NULL after the

@@ -1,14 +1,12 @@
 /* cmd_run.c - leat run: a prompt in, the model's text out. */
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "answer.h"
+#include "chat.h"
 
 struct run {
 	struct cli *c;
@@ -21,19 +19,12 @@ struct run {
 	int32_t *ids;     /* the library's */
 	size_t n_ids;
 	int32_t begin;    /* what an empty prompt becomes */
-	struct leat_logit_bias_entry *bias;
+	struct cli_sampling sampling;
 	double load_s;
 	char last;      /* last byte written to standard output */
 	int escape;     /* control bytes are shown, not sent */
+	int lead;       /* blanks before the first word of an answer are not part of it */
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- the prompt ---- */
 
@@ -78,7 +69,7 @@ static int get_prompt(struct run *r)
 		return cli_read_text(c, "-", &r->prompt, &r->prompt_bytes);
 	if (c->n_args)
 		return join_arguments(r);
-	if (!isatty(0)) {
+	if (!isatty(0) && !c->value[OPT_INTERACTIVE].i) {
 		int rc = cli_read_text(c, "-", &r->prompt, &r->prompt_bytes);
 		if (rc || r->prompt_bytes)
 			return rc;
@@ -86,115 +77,52 @@ static int get_prompt(struct run *r)
 	return cli_usage_error(c, "no prompt: give one with -p, -f, as an argument or on standard input");
 }
 
-static int tokenize_prompt(struct run *r)
+/* --raw, and the flags that are about raw text. */
+static int wants_raw(const struct cli *c)
 {
+	return c->value[OPT_RAW].i || c->value[OPT_NO_SPECIAL].i || c->value[OPT_PARSE_SPECIAL].i;
+}
+
+/* The prompt as one message of the user. */
+static int tokenize_message(struct run *r)
+{
+	const char *system = r->c->value[OPT_SYSTEM].s;
+	struct leat_message m[2] = { { "system", system, system ? strlen(system) : 0 },
+				     { "user", r->prompt, r->prompt_bytes } };
 	struct leat_error e = LEAT_ERROR_INIT;
 
-	if (leat_model_tokenize(r->model, r->prompt, r->prompt_bytes, cli_text_flags(r->c), &r->ids, &r->n_ids, &e))
+	r->lead = r->sampling.chat.trim;
+	if (leat_model_chat_tokens(r->model, cli_template_name(r->c), system ? m : m + 1, system ? 2 : 1,
+				   LEAT_CHAT_GENERATE, &r->ids, &r->n_ids, &e))
 		return cli_fail(r->c, &e, 0);
+	return 0;
+}
+
+static int tokenize_prompt(struct run *r)
+{
+	struct cli *c = r->c;
+	struct leat_error e = LEAT_ERROR_INIT;
+	int rc = wants_raw(c) ? 0 : cli_pick_template(c, r->model, &r->sampling);
+
+	if (rc)
+		return rc;
+	if (wants_raw(c) && (cli_is_set(c, OPT_SYSTEM) || cli_template_name(c)))
+		return cli_usage_error(c, "--raw, --no-special and --parse-special leave the chat template out, so "
+				       "--system and --chat-template mean nothing beside them");
+	if (!wants_raw(c) && (strcmp(r->sampling.chat.name, "none") || cli_is_set(c, OPT_SYSTEM)))
+		return tokenize_message(r);
+	if (leat_model_tokenize(r->model, r->prompt, r->prompt_bytes, cli_text_flags(c), &r->ids, &r->n_ids, &e))
+		return cli_fail(c, &e, 0);
 	if (r->n_ids)
 		return 0;
 	/* An empty prompt begins a text: most models have a token for that. */
 	if (r->info.bos < 0 && r->info.eos < 0)
-		return cli_usage_error(r->c, "the prompt is empty and the model has no token that begins a text");
+		return cli_usage_error(c, "the prompt is empty and the model has no token that begins a text");
 	r->begin = r->info.bos >= 0 ? r->info.bos : r->info.eos;
 	return 0;
 }
 
-/* ---- sampling flags ---- */
-
-static void set_float(const struct cli *c, enum cli_option o, float *ret)
-{
-	if (cli_is_set(c, o))
-		*ret = (float)c->value[o].f;
-}
-
-static void set_int(const struct cli *c, enum cli_option o, int32_t *ret)
-{
-	if (cli_is_set(c, o))
-		*ret = (int32_t)c->value[o].i;
-}
-
-/* "15043+1.5", "2-inf" */
-static int parse_bias(struct run *r, struct leat_request_params *p)
-{
-	const struct cli_value *v = &r->c->value[OPT_LOGIT_BIAS];
-	int i;
-
-	r->bias = calloc((size_t)v->n_list + 1, sizeof(*r->bias));
-	if (!r->bias)
-		return cli_error(r->c, LEAT_E_NOMEM, "out of memory");
-	for (i = 0; i < v->n_list; i++) {
-		const char *s = v->list[i];
-		char *end, *end2;
-		long id = strtol(s, &end, 10);
-		double x = *end == '+' || *end == '-' ? strtod(end, &end2) : NAN;
-		if (*s < '0' || *s > '9' || id > INT32_MAX || isnan(x) || end2 == end || *end2 || x == (double)INFINITY)
-			return cli_usage_error(r->c, "--logit-bias: '%s' is not ID+X or ID-X", s);
-		r->bias[i].id = (int32_t)id;
-		r->bias[i].bias = (float)x;
-	}
-	p->logit_bias = r->bias;
-	p->n_logit_bias = v->n_list;
-	return 0;
-}
-
-static int request_params(struct run *r, struct leat_request_params *p)
-{
-	const struct cli *c = r->c;
-	const struct cli_value *v = c->value;
-	int i;
-
-	leat_request_params_init(r->model, p);
-	p->tokens = r->n_ids ? r->ids : &r->begin;
-	p->n_tokens = r->n_ids ? r->n_ids : 1;
-	p->max_tokens = v[OPT_N_PREDICT].i;
-	set_float(c, OPT_TEMP, &p->temperature);
-	set_float(c, OPT_TOP_P, &p->top_p);
-	set_float(c, OPT_MIN_P, &p->min_p);
-	set_float(c, OPT_TYPICAL, &p->typical_p);
-	set_int(c, OPT_TOP_K, &p->top_k);
-	set_float(c, OPT_REPEAT_PENALTY, &p->repeat_penalty);
-	set_float(c, OPT_PRESENCE_PENALTY, &p->presence_penalty);
-	set_float(c, OPT_FREQUENCY_PENALTY, &p->frequency_penalty);
-	set_float(c, OPT_PENALTY_DECAY, &p->penalty_decay);
-	set_int(c, OPT_REPEAT_LAST_N, &p->repeat_last_n);
-	p->samplers = v[OPT_SAMPLERS].s;
-	p->stop = v[OPT_STOP].list;
-	p->n_stop = v[OPT_STOP].n_list;
-	for (i = 0; i < p->n_stop; i++) {
-		if (!p->stop[i][0])
-			return cli_usage_error(c, "--stop: an empty text would stop at once");
-	}
-	p->flags &= ~(uint32_t)LEAT_REQUEST_RANDOM_SEED;
-	/* By the text: the bits of -1 are those of the largest seed too. */
-	if (!strcmp(v[OPT_SEED].s, "-1"))
-		p->flags |= LEAT_REQUEST_RANDOM_SEED;
-	p->seed = (uint64_t)v[OPT_SEED].i;
-	if (v[OPT_IGNORE_EOS].i)
-		p->flags |= LEAT_REQUEST_IGNORE_EOS;
-	if (v[OPT_SHOW_SPECIAL].i)
-		p->flags |= LEAT_REQUEST_SHOW_SPECIAL;
-	return v[OPT_LOGIT_BIAS].n_list ? parse_bias(r, p) : 0;
-}
-
 /* ---- the answer ---- */
-
-/* A model must not be able to drive the terminal. */
-static void write_escaped(const char *text, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		unsigned char b = (unsigned char)text[i];
-		if ((b < 0x20 && b != '\n' && b != '\t') || b == 0x7f)
-			cli_printf("\\x%02x", b);
-		else if (b == 0xc2 && i + 1 < n && (unsigned char)text[i + 1] < 0xa0) /* U+0080..U+009F */
-			cli_printf("\\u%04x", (unsigned char)text[++i]);
-		else
-			cli_out(text + i, 1);
-	}
-}
 
 static void json_token(const struct leat_token *t)
 {
@@ -208,27 +136,16 @@ static void json_token(const struct leat_token *t)
 
 static void write_token(struct run *r, const struct leat_token *t)
 {
-	if (r->c->json && (t->id >= 0 || t->text_bytes))
+	const char *text = t->text;
+	size_t n = t->text_bytes;
+
+	if (r->c->json && (t->id >= 0 || n))
 		json_token(t);
-	else if (!r->c->json && r->escape)
-		write_escaped(t->text, t->text_bytes);
 	else if (!r->c->json)
-		cli_out(t->text, t->text_bytes);
-	if (t->text_bytes)
-		r->last = t->text[t->text_bytes - 1];
+		cli_write_answer(&text, &n, &r->lead, r->escape);
+	if (n)
+		r->last = text[n - 1];
 	cli_flush();
-}
-
-static const char *finish_word(int finish)
-{
-	static const char *const words[] = { "none", "eos", "stop", "length", "cancelled", "error" };
-
-	return finish >= 0 && finish < 6 ? words[finish] : "?";
-}
-
-static double rate(uint64_t tokens, uint64_t ns)
-{
-	return ns ? (double)tokens * 1e9 / (double)ns : 0;
 }
 
 /* `leat run ... >log 2>&1`: the timings begin a line of their own. */
@@ -242,6 +159,7 @@ static int same_file(void)
 static void report(struct run *r)
 {
 	struct leat_request_stats s;
+	struct cli_timing t = { 0 };
 	int wanted = r->c->value[OPT_TIMINGS].i == 1 || (r->c->value[OPT_TIMINGS].i == 0 && !r->c->quiet);
 
 	memset(&s, 0, sizeof(s));
@@ -253,19 +171,17 @@ static void report(struct run *r)
 			   "1\",\"event\":\"end\",\"finish\":\"%s\",\"seed\":%llu,\"n_prompt\":%llu,"
 			   "\"n_generated\":%llu,\"prompt_s\":%.6f,\"generate_s\":%.6f,\"load_s\":%.6f,"
 			   "\"rope_long\":%d}\n",
-			   finish_word(s.finish), (unsigned long long)s.seed, (unsigned long long)s.n_prompt,
+			   cli_finish_word(s.finish), (unsigned long long)s.seed, (unsigned long long)s.n_prompt,
 			   (unsigned long long)s.n_generated, (double)s.prompt_ns * 1e-9, (double)s.generate_ns * 1e-9,
 			   r->load_s, (int)s.rope_long);
 		return;
 	}
 	if (!wanted)
 		return;
-	/* The first token comes out of the prompt's last step, so n - 1 steps made the others. */
-	fprintf(stderr, "%s[%llu in %.2f s · %.1f t/s | %llu out %.2f s · %.1f t/s | %s | seed %llu]\n",
-		same_file() && r->last && r->last != '\n' && !isatty(1) ? "\n" : "", (unsigned long long)s.n_prompt,
-		(double)s.prompt_ns * 1e-9, rate(s.n_prompt, s.prompt_ns), (unsigned long long)s.n_generated,
-		(double)s.generate_ns * 1e-9, rate(s.n_generated ? s.n_generated - 1 : 0, s.generate_ns),
-		finish_word(s.finish), (unsigned long long)s.seed);
+	if (same_file() && r->last && r->last != '\n' && !isatty(1))
+		fputs("\n", stderr);
+	cli_add_stats(&t, &s);
+	cli_print_timing(&t);
 }
 
 static int generate(struct run *r)
@@ -296,25 +212,10 @@ static int generate(struct run *r)
 
 /* ---- all of it ---- */
 
-static void banner(const struct run *r)
-{
-	struct leat_engine_info e;
-	char label[96], state[32], ctx[48];
-
-	e.struct_size = sizeof(e);
-	if (r->c->quiet || r->c->json || leat_engine_get_info(r->engine, &e))
-		return;
-	cli_arch_label(&r->info, label);
-	snprintf(ctx, sizeof(ctx), "context %d", (int)e.n_ctx);
-	fprintf(stderr, "leat %s | %s | %s | %s %s, %s | loaded %.2f s\n", leat_version(), label, e.device,
-		r->info.recurrent ? "state" : "cache", cli_bytes(e.state_bytes, state),
-		r->info.recurrent && !r->c->value[OPT_CTX_SIZE].i ? "context unlimited" : ctx, r->load_s);
-}
-
 static int open_all(struct run *r, const char *path)
 {
 	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
-	double start = now();
+	double start = cli_now();
 	int rc = cli_open_model(r->c, path, 0, &r->model);
 
 	if (rc)
@@ -326,26 +227,37 @@ static int open_all(struct run *r, const char *path)
 		return rc;
 	cli_engine_params(r->c, &p);
 	rc = cli_create_engine(r->c, r->model, &p, &r->engine);
-	r->load_s = now() - start;
+	r->load_s = cli_now() - start;
 	return rc;
 }
 
 static int run_prompt(struct run *r)
 {
-	struct leat_request_params p;
+	struct leat_request_params *p = &r->sampling.p;
 	struct leat_error e = LEAT_ERROR_INIT;
-	int rc;
+	int rc = cli_sampling_init(r->c, r->model, &r->sampling);
 
-	rc = request_params(r, &p);
 	if (rc)
 		return rc;
+	p->tokens = r->n_ids ? r->ids : &r->begin;
+	p->n_tokens = r->n_ids ? r->n_ids : 1;
 	if (cli_signal())
 		return 128 + cli_signal();
-	if (leat_request_submit(r->engine, &p, &r->request, &e))
+	if (leat_request_submit(r->engine, p, &r->request, &e))
 		return cli_fail(r->c, &e, 1);
 	cli_watch(r->request);
-	banner(r);
+	cli_banner(r->c, &r->info, r->engine, NULL, r->load_s);
 	return generate(r);
+}
+
+/* A prompt may come from anywhere; without one a person at a terminal is asked. */
+static int wants_chat(const struct cli *c)
+{
+	const struct cli_value *v = c->value;
+
+	if (v[OPT_PROMPT].s || v[OPT_FILE].s || c->n_args)
+		return 0;
+	return v[OPT_INTERACTIVE].i || (isatty(0) && isatty(1));
 }
 
 static int run(struct cli *c)
@@ -358,6 +270,8 @@ static int run(struct cli *c)
 	r.c = c;
 	r.escape = isatty(1) && !c->value[OPT_RAW_OUTPUT].i;
 	path = cli_model_path(c, 1, &rc);
+	if (path && wants_chat(c))
+		return cli_chat(c, path);
 	if (path)
 		rc = get_prompt(&r);
 	if (!rc)
@@ -369,18 +283,20 @@ static int run(struct cli *c)
 	leat_model_unref(r.model);
 	leat_free(r.ids);
 	free(r.prompt);
-	free(r.bias);
+	cli_sampling_deinit(&r.sampling);
 	return rc;
 }
 
 const struct leat_cmd leat_cmd_run = {
 	.name = "run",
 	.alias = "",
-	.summary = "write on from a prompt",
+	.summary = "answer a prompt, or write on from it",
 	.usage = "run [FILE] [PROMPT...] [-p TEXT | -f FILE] [options]",
 	.notes = "\nThe prompt is -p, -f, the arguments after FILE, or standard input. Without FILE: LEAT_MODEL, else\n"
 		 "the demo model (searched in LEAT_MODELS, beside the program, ./models). With -m all arguments are\n"
-		 "the prompt. Only the text goes to standard output.\n",
+		 "the prompt. Only the text goes to standard output.\n\n"
+		 "A chat model gets the prompt as a message, written with the model's chat template; --raw leaves it\n"
+		 "out. Without a prompt, at a terminal or with -i, run is chat.\n",
 	.examples = {
 		{ "leat run model.gguf -p \"Once upon a time\"", "go on from a text" },
 		{ "leat run model.gguf -n 200 < notes.txt", "the prompt from a pipe or a file" },

@@ -225,6 +225,16 @@ static const char *wanted(const struct cli_option_row *o, char buf[96])
 	}
 }
 
+int cli_assign(struct cli_value *v, enum cli_option o, const char *text, char why[96])
+{
+	char buf[96];
+
+	if (!assign(v, o, text, CLI_FLAG))
+		return 0;
+	snprintf(why, 96, "%s", wanted(&options[o], buf));
+	return 1;
+}
+
 static int set_flag(struct cli *c, enum cli_option id, const char *shown, const char *s)
 {
 	char buf[96];

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -77,6 +78,52 @@ void cli_signals_init(void)
 	sigaction(SIGBUS, &a, NULL);
 }
 
+/* ---- conversations ---- */
+
+static atomic_int interrupts, leaving;
+static _Atomic(int64_t) last_interrupt_ms;
+
+static void on_interrupt(int sig)
+{
+	struct leat_request *r = atomic_load(&watched);
+	struct timespec t;
+	int64_t ms, before;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	before = atomic_exchange(&last_interrupt_ms, ms);
+	if (atomic_load(&leaving)) {
+		/* It was asked to leave and has not: it can always be ended. */
+		signal(sig, SIG_DFL);
+		raise(sig);
+		return;
+	}
+	if (before && ms - before < 2000)
+		atomic_store(&leaving, 1);
+	atomic_store(&interrupts, 1);
+	if (r)
+		leat_request_cancel(r);
+}
+
+void cli_interrupts_init(void)
+{
+	struct sigaction a;
+
+	memset(&a, 0, sizeof(a));
+	a.sa_handler = on_interrupt;
+	sigaction(SIGINT, &a, NULL);
+}
+
+int cli_interrupted(void)
+{
+	return atomic_exchange(&interrupts, 0);
+}
+
+int cli_wants_to_leave(void)
+{
+	return atomic_load(&leaving);
+}
+
 int cli_signal(void)
 {
 	return caught;
@@ -86,6 +133,6 @@ void cli_watch(struct leat_request *r)
 {
 	atomic_store(&watched, r);
 	/* A signal between submit and here found nothing to cancel. */
-	if (r && caught)
+	if (r && (caught || atomic_load(&interrupts)))
 		leat_request_cancel(r);
 }
