@@ -122,11 +122,276 @@ static void test_pages(void **state)
 	leat_store_destroy(s);
 }
 
+static struct leat_hash128 always_the_same(uint64_t seed, const void *data, size_t n)
+{
+	(void)seed, (void)data, (void)n;
+	return (struct leat_hash128){ 7, 7 };
+}
+
+/* Every hash collides, and still each prompt gets its own state or none: tokens and key are compared. */
+static void test_E04_collision(void **state)
+{
+	struct leat_store *s = heap_store(0, 1, 1, 200, 0, 0);
+	struct leat_prefix *ix = make(s, 1 << 20, 0, always_the_same);
+	struct leat_prefix_counts n;
+	int32_t t[20][70], other[70];
+	int cell = leat_cell_take(s);
+	(void)state;
+	for (int p = 0; p < 20; p++) {
+		struct leat_prefix_key k = key_of(p / 10);
+		tokens_of(t[p], 70, p % 10);
+		feed_cells(s, ix, &k, t[p], 0, 70, (int64_t[]){ 69 }, 1);
+	}
+	for (int p = 0; p < 20; p++) {
+		struct leat_prefix_key k = key_of(p / 10);
+		assert_int_equal(leat_prefix_load(ix, &k, t[p], 69, 0, cell), 69);
+		assert_true(*heap_cell(s, cell) == sum_of(t[p], 69));
+		memcpy(other, t[p], sizeof other);
+		other[40]++;
+		assert_int_equal(leat_prefix_load(ix, &k, other, 69, 0, cell), 32);
+		assert_true(*heap_cell(s, cell) == sum_of(other, 32));
+		other[0] = -1;
+		assert_int_equal(leat_prefix_load(ix, &k, other, 69, 0, cell), 0);
+	}
+	leat_prefix_get_counts(ix, &n);
+	assert_true(n.n_collisions > 100);
+	leat_prefix_destroy(ix);
+	leat_store_destroy(s);
+}
+
+/* Each field of the key keeps states apart. */
+static void test_keys(void **state)
+{
+	struct leat_store *s = heap_store(0, 1, 1, 8, 0, 0);
+	struct leat_prefix *ix = make(s, 1 << 20, 0, NULL);
+	struct leat_prefix_key k = key_of(1), o;
+	int32_t t[40];
+	int cell = leat_cell_take(s);
+	(void)state;
+	tokens_of(t, 40, 1);
+	feed_cells(s, ix, &k, t, 0, 40, NULL, 0);
+	assert_int_equal(leat_prefix_peek(ix, &k, t, 40), 32);
+	for (size_t i = 0; i < sizeof k; i++) {
+		o = k;
+		((unsigned char *)&o)[i] ^= 1;
+		assert_int_equal(leat_prefix_load(ix, &o, t, 40, 0, cell), 0);
+	}
+	leat_prefix_destroy(ix);
+	leat_store_destroy(s);
+}
+
+/* R14: by bytes, the coldest first, and the hot ones survive; the pressure call goes lower. */
+static void test_budget(void **state)
+{
+	struct leat_store *s = heap_store(0, 1, 1, 100, 0, 0);
+	uint64_t budget = 40 * s->cell_bytes;
+	struct leat_prefix *ix = make(s, budget, 0, NULL);
+	struct leat_prefix_key k = key_of(1);
+	struct leat_prefix_counts n;
+	int32_t t[64], hot[33];
+	int cell = leat_cell_take(s);
+	(void)state;
+	tokens_of(hot, 33, 999);
+	feed_cells(s, ix, &k, hot, 0, 33, NULL, 0);
+	assert_int_equal(leat_prefix_load(ix, &k, hot, 32, 0, cell), 32);
+	for (int p = 0; p < 300; p++) {
+		tokens_of(t, 64, p);
+		feed_cells(s, ix, &k, t, 0, 20 + p % 45, (int64_t[]){ 20 }, 1); /* one or two, long and short */
+		leat_prefix_get_counts(ix, &n);
+		assert_true(n.bytes <= budget);
+	}
+	assert_true(n.n_evicted > 300);
+	assert_int_equal(leat_prefix_load(ix, &k, hot, 32, 0, cell), 32);
+	assert_int_equal(leat_prefix_peek(ix, &k, t, 20), 20); /* the newest is there */
+	leat_prefix_shrink(ix, budget / 4);
+	leat_prefix_get_counts(ix, &n);
+	assert_true(n.bytes <= budget / 4 && n.n_entries > 0);
+	assert_int_equal(leat_prefix_load(ix, &k, hot, 32, 0, cell), 32);
+	leat_prefix_shrink(ix, 0);
+	leat_prefix_get_counts(ix, &n);
+	assert_int_equal(n.n_entries, 0);
+	leat_prefix_destroy(ix);
+	leat_store_destroy(s);
+}
+
+/* Plain least-recently-used over `cap` names, to compare with. */
+struct lru {
+	int name[64], n, cap, hits;
+};
+
+static void lru_use(struct lru *l, int name)
+{
+	int i = 0;
+	while (i < l->n && l->name[i] != name)
+		i++;
+	if (i < l->n)
+		l->hits++;
+	else if (l->n < l->cap)
+		l->n++;
+	else
+		i--;
+	memmove(l->name + 1, l->name, (size_t)i * sizeof *l->name);
+	l->name[0] = name;
+}
+
+/* Serves one prompt of one block: 1 if its state was there, else it is computed and kept. */
+static int serve(struct leat_store *s, struct leat_prefix *ix, int prompt, int cell)
+{
+	struct leat_prefix_key k = key_of(1);
+	int32_t t[32];
+	tokens_of(t, 32, prompt);
+	if (leat_prefix_load(ix, &k, t, 32, 0, cell)) {
+		assert_true(*heap_cell(s, cell) == sum_of(t, 32));
+		return 1;
+	}
+	feed_cells(s, ix, &k, t, 0, 32, NULL, 0);
+	return 0;
+}
+
+static void replay(const char *name, const int *trace, int n)
+{
+	struct leat_store *s = heap_store(0, 1, 1, 80, 0, 0);
+	struct leat_prefix *ix = make(s, 32 * s->cell_bytes, 0, NULL);
+	struct lru plain = { .cap = 32 }; /* generous: the index pays for its tree from the same budget */
+	int hits = 0, cell = leat_cell_take(s);
+	for (int i = 0; i < n; i++) {
+		hits += serve(s, ix, trace[i], cell);
+		lru_use(&plain, trace[i]);
+	}
+	print_message("%s: %d of %d hit, plain LRU %d\n", name, hits, n, plain.hits);
+	assert_true(hits >= plain.hits);
+	leat_prefix_destroy(ix);
+	leat_store_destroy(s);
+}
+
+/* R15: a hot set between scans, and scans alone in between. */
+static void test_scan_does_not_evict_the_hot_set(void **state)
+{
+	enum { TRACE = 20000, HOT = 12 };
+	static int trace[TRACE];
+	unsigned seed = 5;
+	int fresh = 1000;
+	(void)state;
+	for (int i = 0; i < TRACE; i++) {
+		unsigned r = (seed = seed * 1664525u + 1013904223u) >> 8;
+		trace[i] = r % 10 < 3 ? (int)(r / 16 % HOT) : fresh++; /* 7 of 10 never come back */
+	}
+	replay("hot set and scan", trace, TRACE);
+	for (int i = 0; i < TRACE; i++) {
+		unsigned r = (seed = seed * 1664525u + 1013904223u) >> 8;
+		trace[i] = i % 500 < 300 ? (int)(r % HOT) : fresh++; /* 200 new ones in a row */
+	}
+	replay("hot set, then scan, in turns", trace, TRACE);
+}
+
+/* Slots come first: when they need pages or cells, the index gives up what it keeps. */
+static void test_slots_take_back(void **state)
+{
+	struct leat_store *s = heap_store(1, 0, 2, 0, 640, -4);
+	struct leat_prefix *ix = make(s, 1 << 24, 0, NULL);
+	struct leat_prefix_key k = key_of(1);
+	int32_t t[640];
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		int a = leat_slot_take(s), b = leat_slot_take(s);
+		tokens_of(t, 640, 2 * round);
+		assert_int_equal(leat_slot_prepare(s, a, 0, 640), 0);
+		leat_prefix_put(ix, &k, t, 640, a, -1);
+		tokens_of(t, 640, 2 * round + 1);
+		assert_int_equal(leat_slot_prepare(s, b, 0, 640), 0);
+		leat_prefix_put(ix, &k, t, 640, b, -1);
+		leat_slot_give(s, a);
+		leat_slot_give(s, b);
+	}
+	assert_int_equal(leat_prefix_peek(ix, &k, t, 640), 640);
+	assert_true(s->counts.n_reclaims > 10);
+	leat_prefix_destroy(ix);
+	assert_int_equal(s->n_free_page, s->n_pages);
+	leat_store_destroy(s);
+
+	s = heap_store(0, 1, 2, 5, 0, 0);
+	ix = make(s, 1 << 24, 0, NULL);
+	feed_cells(s, ix, &k, t, 0, 640, NULL, 0);
+	for (int i = 0; i < 5; i++)
+		assert_true(leat_cell_take(s) >= 0);
+	assert_int_equal(leat_cell_take(s), -1);
+	assert_int_equal(leat_prefix_peek(ix, &k, t, 640), 0);
+	leat_prefix_destroy(ix);
+	leat_store_destroy(s);
+}
+
+/* With a window the rows before it need not be there: a trimmed slot's end serves those that begin alike. */
+static void test_window(void **state)
+{
+	enum { WINDOW = 128 };
+	struct leat_store *s = heap_store(1, 0, 2, 0, 640, 0);
+	struct leat_prefix *ix = make(s, 1 << 24, WINDOW, NULL);
+	struct leat_prefix_key k = key_of(1);
+	int32_t t[N];
+	int a = leat_slot_take(s), b = leat_slot_take(s);
+	(void)state;
+	tokens_of(t, N, 3);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(leat_slot_prepare(s, a, i, i + 1), 0);
+		*heap_row(s, a, i) = t[i];
+		leat_slot_trim(s, a, i + 1 - WINDOW + 1);
+	}
+	leat_prefix_put(ix, &k, t, N, a, -1);
+	int64_t got = leat_prefix_load(ix, &k, t, N - 1, b, -1);
+	assert_int_equal(got, N - 1);
+	for (int64_t i = got - WINDOW + 1; i < got; i++)
+		assert_int_equal(*heap_row(s, b, i), t[i]);
+	t[300] = -1; /* what lies before the kept pages cannot be continued */
+	assert_int_equal(leat_prefix_load(ix, &k, t, N - 1, b, -1), 0);
+	leat_prefix_destroy(ix);
+	leat_store_destroy(s);
+}
+
+struct seen {
+	int n;
+	int64_t longest;
+};
+
+static int see(void *user, const struct leat_prefix_entry *e)
+{
+	struct seen *x = user;
+	x->n++;
+	for (int64_t i = 0; i < e->n_tokens; i++)
+		assert_int_equal(e->tokens[i] % 1000, i);
+	if (e->n_tokens > x->longest)
+		x->longest = e->n_tokens;
+	return 0;
+}
+
+static void test_each(void **state)
+{
+	struct leat_store *s = heap_store(0, 1, 1, 40, 0, 0);
+	struct leat_prefix *ix = make(s, 1 << 20, 0, NULL);
+	struct leat_prefix_key k = key_of(1);
+	struct seen x = { 0 };
+	int32_t t[N];
+	(void)state;
+	tokens_of(t, N, 1);
+	feed_cells(s, ix, &k, t, 0, N, (int64_t[]){ N - 1 }, 1);
+	assert_int_equal(leat_prefix_each(ix, see, &x, NULL), LEAT_OK);
+	assert_int_equal(x.n, N / 32 + 1);
+	assert_int_equal(x.longest, N - 1);
+	leat_prefix_destroy(ix);
+	leat_store_destroy(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recurrent_grid),
 		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_E04_collision),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_scan_does_not_evict_the_hot_set),
+		cmocka_unit_test(test_slots_take_back),
+		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_each),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
