@@ -224,15 +224,17 @@ enum leat_status leat_hf_read_folder(struct leat_file *f, const char *index, str
 	enum leat_status st = leat_file_sibling(f, "config.json", &m, &why);
 	if (st == LEAT_OK)
 		leat_map_close(&m);
-	else if (exists(f, "adapter_model.safetensors"))
+	else if (exists(f, "adapter_model.safetensors")) {
+		f->is_adapter = 1;
 		return read_one(f, "adapter_model.safetensors", err);
-	else if (st != LEAT_E_NOTFOUND) {
+	} else if (st != LEAT_E_NOTFOUND) {
 		if (err)
 			*err = why;
 		return st;
-	} else
+	} else {
 		return leat_fail(err, LEAT_E_ARG, "path", LEAT_NO_OFFSET,
 				 "found a directory without config.json, wanted a model file or a model's folder");
+	}
 	if (exists(f, one_file))
 		return read_one(f, one_file, err);
 	if (exists(f, index_file))

@@ -89,7 +89,8 @@ enum leat_status leat_file_add_part(struct leat_file *f, const char *name, struc
 enum leat_status leat_file_json(const struct leat_file *f, const char *name, uint64_t max_bytes, json_t **ret,
 				struct leat_error *err)
 {
-	const struct leat_json_limits limits = {.max_bytes = max_bytes, .huge_ints = 1};
+	/* Tokenizer settings mean "no limit" by 10^30; the numbers of config.json are sizes. */
+	const struct leat_json_limits limits = {.max_bytes = max_bytes, .huge_ints = strcmp(name, "config.json") != 0};
 	struct leat_error why = LEAT_ERROR_INIT;
 	struct leat_map m;
 	json_t *v = NULL;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/utf8.h"
 #include "format/file.h"
 
@@ -28,6 +28,7 @@ enum { RUN_TOKENS = 16 };
 
 static char folder[256];
 static const char *file_name = "mk.gguf";
+static const char *tokenizer;
 static long limit_mib = 64;
 static unsigned long variants, loaded, generated;
 static uint64_t worst_ns;
@@ -42,6 +43,11 @@ const char *hostile_path(const char *name)
 void hostile_name(const char *name)
 {
 	file_name = name;
+}
+
+void hostile_tokenizer(const char *path)
+{
+	tokenizer = path;
 }
 
 void hostile_memory(long mib)
@@ -70,9 +76,17 @@ static void check_error(const struct leat_error *err, int32_t status, const char
 		fail_msg("message does not name the file: %s", err->message);
 }
 
+/* Of the processor, not of the wall: other programs' work is not this one's. */
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void note_time(uint64_t start)
 {
-	uint64_t ns = leat_now_ns() - start;
+	uint64_t ns = now_ns() - start;
 	worst_ns = ns > worst_ns ? ns : worst_ns;
 	if (!SANITIZED)
 		assert_true(ns < 1000000000u);
@@ -86,7 +100,7 @@ static int32_t parse_memory(const unsigned char *bytes, size_t n)
 	assert_non_null(exact);
 	if (n)
 		memcpy(exact, bytes, n);
-	uint64_t start = leat_now_ns();
+	uint64_t start = now_ns();
 	int32_t status = leat_file_open_memory(file_name, exact, n, &f, &err);
 	note_time(start);
 	if (status != LEAT_OK) {
@@ -150,8 +164,10 @@ static void run(struct leat_model *m, const char *name, enum want want)
 static int32_t open_file(const char *path, enum want want, struct leat_error *err)
 {
 	struct leat_model *m = NULL;
-	uint64_t start = leat_now_ns();
-	int32_t status = leat_model_open(path, NULL, &m, err);
+	struct leat_model_params p = LEAT_MODEL_PARAMS_INIT;
+	p.tokenizer = tokenizer;
+	uint64_t start = now_ns();
+	int32_t status = leat_model_open(path, &p, &m, err);
 	note_time(start);
 	variants++;
 	if (status != LEAT_OK) {
@@ -237,6 +253,31 @@ void hostile_refuse_path(const char *path, int32_t status)
 	if (got != status)
 		fail_msg("%s: status %d, wanted %d: %s", path, got, status, err.message);
 	check_error(&err, status, path);
+}
+
+void hostile_refuse_path_saying(const char *path, int32_t status, const char *text)
+{
+	struct leat_error err = {0};
+	int32_t got = open_file(path, OPEN, &err);
+	if (got != status || !strstr(err.message, text))
+		fail_msg("%s: status %d, wanted %d (%s): %s", path, got, status, text, err.message);
+	check_error(&err, status, path);
+}
+
+void hostile_accept_path(const char *path)
+{
+	struct leat_error err = {0};
+	if (open_file(path, RUN_WHOLE, &err) != LEAT_OK)
+		fail_msg("%s: %s", path, err.message);
+}
+
+int32_t hostile_any_path(const char *path, int want_run)
+{
+	struct leat_error err = {0};
+	int32_t status = open_file(path, want_run ? RUN_TYPED : OPEN, &err);
+	if (status != LEAT_OK)
+		check_error(&err, status, path);
+	return status;
 }
 
 static int open_descriptors(void)

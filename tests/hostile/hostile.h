@@ -31,9 +31,14 @@ int32_t hostile_any_model(struct mk *m, int run);
 
 /* Opens a path that is no file made here and wants this status. */
 void hostile_refuse_path(const char *path, int32_t status);
+void hostile_refuse_path_saying(const char *path, int32_t status, const char *text);
+void hostile_accept_path(const char *path);
+int32_t hostile_any_path(const char *path, int run);
 
 /* What the files are called, "mk.gguf" if nobody says; borrowed. */
 void hostile_name(const char *name);
+/* Vocabulary for models that bring none; NULL if nobody says. */
+void hostile_tokenizer(const char *path);
 /* MiB that the process may grow by, 64 if nobody says: for files of many MiB. */
 void hostile_memory(long mib);
 void hostile_write(const char *path, const void *bytes, size_t n);
