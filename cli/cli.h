@@ -155,6 +155,7 @@ const char *cli_model_path(struct cli *c, int use_demo, int *ret_exit);
 int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_model **ret);
 /* Engine with the shared flags; the caller fills what differs. Prints errors. */
 void cli_engine_params(const struct cli *c, struct leat_engine_params *p);
+uint32_t cli_isa_off(const struct cli *c); /* --isa as leat_engine_params.cpu_mask_off */
 int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p,
 		      struct leat_engine **ret);
 void cli_arch_label(const struct leat_model_info *info, char buf[96]); /* "rwkv7 0.4B Q8_0" */

@@ -168,6 +168,7 @@ static int run_engine(struct bench *b, struct bench_row *row, struct leat_model 
 	p.kv_type = v[OPT_CACHE_TYPE].s;
 	p.opts = b->c->opts;
 	p.threads_poll_us = (int32_t)v[OPT_THREADS_POLL].i;
+	p.cpu_mask_off = cli_isa_off(b->c);
 	rc = cli_create_engine(b->c, m, &p, &e);
 	if (rc)
 		return rc;

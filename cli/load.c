@@ -139,6 +139,13 @@ void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 	p->kv_type = cache[c->value[OPT_CACHE_TYPE].i];
 	p->opts = c->opts;
 	p->threads_poll_us = (int32_t)c->value[OPT_THREADS_POLL].i;
+	p->cpu_mask_off = cli_isa_off(c);
+}
+
+/* The choices of --isa stand in the order of the bits of leat_system_info.cpu_flags, after "scalar". */
+uint32_t cli_isa_off(const struct cli *c)
+{
+	return ~((UINT32_C(1) << c->value[OPT_ISA].i) - 1);
 }
 
 int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret)

@@ -33,6 +33,9 @@ for kind in rwkv7 qwen2; do
 	cp "$tmp/out" "$tmp/a"
 	expect 0 "$LEAT" run "$model" -p "Once upon" -n 12 --temp 0 -q --seed 2
 	same "$tmp/out" "$tmp/a"
+	expect 0 "$LEAT" run "$model" -p "Once upon" -n 1 -v --isa scalar
+	err 'engine: .*\(scalar\)'
+	expect 2 "$LEAT" run "$model" -p "Once upon" --isa sse9
 	expect 0 "$LEAT" run "$model" -p "Once upon" -n 12 --temp 0 -q --deterministic -t 1
 	cp "$tmp/out" "$tmp/a"
 	expect 0 "$LEAT" run "$model" -p "Once upon" -n 12 --temp 0 -q --deterministic -t 2 -b 1
