@@ -34,7 +34,7 @@ struct reference {
 	double std;
 };
 
-/* The weights of a file or folder, without its vocabulary: tokenizers have tests of their own. */
+/* The weights of a file that has no vocabulary. */
 static struct leat_model *open_weights(const char *path)
 {
 	struct leat_model *m = calloc(1, sizeof *m);
@@ -50,12 +50,17 @@ static struct leat_model *open_weights(const char *path)
 static struct reference open_reference(const char *model, const char *json, const char *logits)
 {
 	struct reference r = { 0 };
+	struct leat_error err = LEAT_ERROR_INIT;
 	size_t n;
 	r.tokens = read_json_ints(json, NULL, "tokens", &r.n_tokens);
 	assert_non_null(r.tokens);
 	r.want = read_floats(logits, &n);
 	assert_non_null(r.want);
-	r.model = open_weights(model);
+	size_t length = strlen(model);
+	if (length > 3 && !strcmp(model + length - 3, ".st")) /* a lone checkpoint */
+		r.model = open_weights(model);
+	else if (leat_model_open(model, NULL, &r.model, &err))
+		fail_msg("%s", err.message);
 	r.n_vocab = (size_t)r.model->w.table->rows;
 	if (n < r.n_tokens * r.n_vocab)
 		r.n_tokens = n / r.n_vocab; /* references may stop before the text does */
