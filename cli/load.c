@@ -145,7 +145,7 @@ void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 /* The choices of --isa stand in the order of the bits of leat_system_info.cpu_flags, after "scalar". */
 uint32_t cli_isa_off(const struct cli *c)
 {
-	return ~((UINT32_C(1) << c->value[OPT_ISA].i) - 1);
+	return cli_option_applies(OPT_ISA, c->cmd->bit) ? ~((UINT32_C(1) << c->value[OPT_ISA].i) - 1) : 0;
 }
 
 int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret)
