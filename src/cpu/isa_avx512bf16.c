@@ -62,10 +62,10 @@ LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_byt
 	{                                                                                                              \
 		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                         \
 	}
-#define X(name, elems, group, mins) PACK(name, pack_pairs)
+#define X(name, elems, group, mins, zero) PACK(name, pack_pairs)
 FLOAT_FORMATS(X)
 #undef X
-#define X(name, elems, group, mins) PACK(name, pack_blocks)
+#define X(name, elems, group, mins, zero) PACK(name, pack_blocks)
 BLOCK_FORMATS(X)
 #undef X
 
@@ -77,7 +77,7 @@ static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *
 
 void leat_kernels_avx512bf16(struct leat_kernels *k)
 {
-#define X(name, elems, group, mins) k->pack_bf16[LEAT_QUANT_##name] = pack_bf16_##name;
+#define X(name, elems, group, mins, zero) k->pack_bf16[LEAT_QUANT_##name] = pack_bf16_##name;
 	FLOAT_FORMATS(X)
 	BLOCK_FORMATS(X)
 #undef X

@@ -44,7 +44,7 @@ struct leat_mm {
 };
 
 /* Rows r0 <= r < r1, all tokens. det. Error <= 2e-6 * sum |w x| relative to float64 on the same inputs (same xq); for
- * formats with minimums of sum (|d q| + |m|) |x|, because those are the terms that are added. Meant
+ * formats with minimums, or integers that are not symmetric, of sum (|d q| + |m|) |x|: those are the terms. Meant
  * for T up to about 8 (memory-bound); correct for every T. A call reads its rows as four sequential streams, one per
  * quarter of the range: ranges of 64 rows and more stream best. */
 typedef void leat_mv_fn(const struct leat_mm *a, int r0, int r1);

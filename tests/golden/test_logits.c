@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/cpu.h"
 #include "leat/leat.h"
 #include "model/model.h"
 #include "support/oracle.h"
@@ -319,6 +320,55 @@ static void test_quant_rest(void **state)
 	thorough = 1;
 }
 
+/* e of one type with some instruction sets left out, token by token and in one prefill. */
+static void quant_row(const char *type, const char *sets, uint32_t mask_off)
+{
+	char model[64], logits[64];
+	double e[2];
+	snprintf(model, sizeof model, "quant/%s.gguf", type);
+	snprintf(logits, sizeof logits, "quant/%s.f32", type);
+	char *m = strdup(oracle_path(model)), *j = strdup(oracle_path("quant/expected.json"));
+	struct reference r = open_reference(m, j, oracle_path(logits));
+	float *got = malloc(r.n_tokens * r.n_vocab * sizeof *got);
+	assert_non_null(got);
+	for (int prefill = 0; prefill < 2; prefill++) {
+		struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
+		p.n_threads = 2;
+		p.cpu_mask_off = mask_off;
+		run(&r, &p, !prefill, got);
+		e[prefill] = worst(&r, got) / r.std;
+	}
+	printf("| %-5s | %-10s | %.4f | %.4f |\n", type, sets, e[0], e[1]);
+	if (!(e[0] <= 5e-2 && e[1] <= 5e-2))
+		fail_msg("%s with %s: e %g in decode, %g in prefill exceed 0.05", type, sets, e[0], e[1]);
+	free(got);
+	free(m);
+	free(j);
+	close_reference(&r);
+}
+
+/* The bound of quantised files holds in decode and prefill whichever instruction sets the machine has. */
+static void test_quant_sets(void **state)
+{
+	static const char *const types[] = { "q8_0", "q4_0", "q4_1", "q5_0", "q5_1",
+					     "q2_k", "q3_k", "q4_k", "q5_k", "q6_k" };
+	static const struct {
+		const char *name;
+		uint32_t mask_off;
+	} sets[] = {
+		{ "all", 0 },
+		{ "avx512", LEAT_CPU_AVX512VNNI | LEAT_CPU_AVX512BF16 | LEAT_CPU_AMX },
+		{ "avx2", LEAT_CPU_AVX512 | LEAT_CPU_AVX512VNNI | LEAT_CPU_AVX512BF16 | LEAT_CPU_AMX },
+	};
+	(void)state;
+	if (!oracle_path("quant/expected.json"))
+		skip();
+	printf("| type  | CPU uses   | e decode | e prefill |\n| --- | --- | ---: | ---: |\n");
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		for (size_t s = 0; s < sizeof sets / sizeof *sets; s++)
+			quant_row(types[i], sets[s].name, sets[s].mask_off);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,7 +380,7 @@ int main(void)
 		cmocka_unit_test(test_phi3_longrope),
 		cmocka_unit_test(test_quant_f16),     cmocka_unit_test(test_quant_bf16),
 		cmocka_unit_test(test_quant_q8_0),
-		cmocka_unit_test(test_quant_rest),
+		cmocka_unit_test(test_quant_rest),    cmocka_unit_test(test_quant_sets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 /* A random problem for mv. Weights and activations end at an unmapped page. */
 struct problem {
 	struct leat_mm a;
-	int n_rows, form, minimums;
+	int n_rows, form, offset;
 	float *w; /* dequantised */
 };
 
@@ -48,8 +48,7 @@ static void make_problem(struct problem *p, int format, int form, int n_rows, in
 	memset(p, 0, sizeof *p);
 	p->n_rows = n_rows;
 	p->form = form;
-	p->minimums = format == LEAT_QUANT_q2_k || format == LEAT_QUANT_q4_1 || format == LEAT_QUANT_q4_k ||
-		      format == LEAT_QUANT_q5_1 || format == LEAT_QUANT_q5_k;
+	p->offset = f->block_elems > 1 && format != LEAT_QUANT_q8_0;
 	p->a.row_bytes = row + (size_t)rnd_below(4) * (size_t)(f->block_elems == 1 ? f->block_bytes : 1);
 	p->a.n_cols = n_cols;
 	p->a.n_tokens = n_tokens;
@@ -74,7 +73,7 @@ static double activation(const struct problem *p, int t, int k)
 	       (double)a->xd[(size_t)t * (size_t)leat_x16_blocks(a->n_cols) + (size_t)(k / LEAT_X16_BLOCK)];
 }
 
-/* The largest of the weights that share a minimum with column k. */
+/* The largest of the weights that share a minimum or scale with column k. */
 static double largest(const float *w, int k)
 {
 	double most = 0;
@@ -83,7 +82,7 @@ static double largest(const float *w, int k)
 	return most;
 }
 
-/* |y - exact| / sum |w x|; for formats with minimums, of the terms that they add: |d q x| + |m x|. */
+/* |y - exact| / sum |w x|; for formats with an offset m, of the terms that they add: |d q x| + |m x|. */
 static double mv_error(const struct problem *p, int t, int r)
 {
 	const float *w = p->w + (size_t)r * (size_t)p->a.n_cols;
@@ -92,7 +91,7 @@ static double mv_error(const struct problem *p, int t, int r)
 		double product = (double)w[k] * activation(p, t, k);
 		exact += product;
 		most += fabs(product);
-		if (p->minimums)
+		if (p->offset)
 			most += largest(w, k) * fabs(activation(p, t, k));
 	}
 	return fabs((double)p->a.y[(size_t)t * p->a.y_stride + (size_t)r] - exact) / most;

@@ -13,7 +13,7 @@ LEAT_INLINE void q4_0_scales(struct block_scales *s, const unsigned char *w, int
 LEAT_INLINE b32 q4_0_bytes(const unsigned char *w, int sub)
 {
 	const unsigned char *b = w + sub * (int)sizeof(struct leat_q4_0);
-	return b32_minus(b32_nibbles(b + offsetof(struct leat_q4_0, qs)), 8);
+	return b32_nibbles(b + offsetof(struct leat_q4_0, qs));
 }
 
 #endif

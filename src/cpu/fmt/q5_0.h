@@ -13,9 +13,7 @@ LEAT_INLINE void q5_0_scales(struct block_scales *s, const unsigned char *w, int
 LEAT_INLINE b32 q5_0_bytes(const unsigned char *w, int sub)
 {
 	const unsigned char *b = w + sub * (int)sizeof(struct leat_q5_0);
-	return b32_minus(b32_or(b32_nibbles(b + offsetof(struct leat_q5_0, qs)),
-				b32_bits(b + offsetof(struct leat_q5_0, qh), 16)),
-			 16);
+	return b32_add_bits(b32_nibbles(b + offsetof(struct leat_q5_0, qs)), b + offsetof(struct leat_q5_0, qh), 16);
 }
 
 #endif

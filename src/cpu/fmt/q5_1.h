@@ -14,8 +14,7 @@ LEAT_INLINE void q5_1_scales(struct block_scales *s, const unsigned char *w, int
 LEAT_INLINE b32 q5_1_bytes(const unsigned char *w, int sub)
 {
 	const unsigned char *b = w + sub * (int)sizeof(struct leat_q5_1);
-	return b32_or(b32_nibbles(b + offsetof(struct leat_q5_1, qs)),
-		      b32_bits(b + offsetof(struct leat_q5_1, qh), 16));
+	return b32_add_bits(b32_nibbles(b + offsetof(struct leat_q5_1, qs)), b + offsetof(struct leat_q5_1, qh), 16);
 }
 
 #endif

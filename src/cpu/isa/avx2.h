@@ -243,12 +243,13 @@ LEAT_INLINE vf v16_dot_add(vf sum, struct v16 a, struct v16 b, const float *d, i
 	return vf_fma(_mm256_cvtepi32_ps(hi), vf_set1(d[1]), sum);
 }
 
-LEAT_INLINE b32 b32_bits(const unsigned char *p, int value)
+LEAT_INLINE b32 b32_add_bits(b32 a, const unsigned char *p, int value)
 {
 	__m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201u);
 	__m256i byte = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
 	__m256i all = _mm256_shuffle_epi8(_mm256_set1_epi32((int)word32(p)), byte);
-	return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(all, bit), bit), _mm256_set1_epi8((char)value));
+	__m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(all, bit), bit);
+	return _mm256_add_epi8(a, _mm256_and_si256(set, _mm256_set1_epi8((char)value)));
 }
 LEAT_INLINE vf vf_from_f8(f8 a)
 {

@@ -235,10 +235,10 @@ LEAT_INLINE vf v16_dot_add(vf sum, struct v16 a, struct v16 b, const float *d, i
 	return vf_fma(_mm512_cvtepi32_ps(_mm512_madd_epi16(a.all, b.all)), scale, sum);
 }
 
-/* Byte i is `value` if bit i of the 4 bytes at p is set, else 0. */
-LEAT_INLINE b32 b32_bits(const unsigned char *p, int value)
+/* `value` more in byte i if bit i of the 4 bytes at p is set. */
+LEAT_INLINE b32 b32_add_bits(b32 a, const unsigned char *p, int value)
 {
-	return _mm256_maskz_set1_epi8((__mmask32)word32(p), (char)value);
+	return _mm256_mask_add_epi8(a, (__mmask32)word32(p), a, _mm256_set1_epi8((char)value));
 }
 /* Lanes beyond the 8 are 0. */
 LEAT_INLINE vf vf_from_f8(f8 a)

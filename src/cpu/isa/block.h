@@ -34,8 +34,8 @@ LEAT_INLINE b32 b32_minus(b32 a, int n)
 /* The low nibbles of 16 bytes, then the high ones. */
 LEAT_INLINE b32 b32_nibbles(const unsigned char *p)
 {
-	__m128i a = _mm_loadu_si128((const void *)p);
-	return _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(a, 4), a), _mm256_set1_epi8(15));
+	__m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)p));
+	return _mm256_and_si256(_mm256_srlv_epi64(twice, _mm256_setr_epi64x(0, 0, 4, 4)), _mm256_set1_epi8(15));
 }
 
 LEAT_INLINE uint32_t word32(const unsigned char *p)

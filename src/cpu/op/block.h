@@ -2,8 +2,8 @@
  *
  * A format says two things of a super-block, which is 256 columns (the last one of a row may hold fewer of the blocks
  * of 32): NAME_scales gives scale d and minimum m of each group of columns, NAME_bytes the integers q of 32 columns as
- * signed bytes; a weight is d q - m. Everything else (products with 16-bit activations, packing, dequantising) is
- * written once, in mv.h and gemm.h. */
+ * signed bytes; a weight is d (q - zero) - m. Everything else (products with 16-bit activations, packing,
+ * dequantising) is written once, in mv.h, gemm.h and row.h. */
 #ifndef LEAT_CPU_OP_BLOCK_H
 #define LEAT_CPU_OP_BLOCK_H
 
@@ -21,36 +21,37 @@
 #include "cpu/fmt/q6_k.h"
 #include "cpu/fmt/q8_0.h"
 
-/* Both lists together are all formats: X(name, columns of a block, columns of a group with one scale, has minimums) */
-#define FLOAT_FORMATS(X) X(f32, 1, 1, 0) X(f16, 1, 1, 0) X(bf16, 1, 1, 0)
+/* Both lists together are all formats: X(name, columns of a block, columns of a group with one scale, has minimums,
+ * what stands for zero among the integers). */
+#define FLOAT_FORMATS(X) X(f32, 1, 1, 0, 0) X(f16, 1, 1, 0, 0) X(bf16, 1, 1, 0, 0)
 #define BLOCK_FORMATS(X)                                                                                               \
-	X(q2_k, 256, 16, 1)                                                                                            \
-	X(q3_k, 256, 16, 0)                                                                                            \
-	X(q4_0, 32, 32, 0)                                                                                             \
-	X(q4_1, 32, 32, 1)                                                                                             \
-	X(q4_k, 256, 32, 1)                                                                                            \
-	X(q5_0, 32, 32, 0)                                                                                             \
-	X(q5_1, 32, 32, 1)                                                                                             \
-	X(q5_k, 256, 32, 1)                                                                                            \
-	X(q6_k, 256, 16, 0)                                                                                            \
-	X(q8_0, 32, 32, 0)
+	X(q2_k, 256, 16, 1, 0)                                                                                         \
+	X(q3_k, 256, 16, 0, 4)                                                                                         \
+	X(q4_0, 32, 32, 0, 8)                                                                                          \
+	X(q4_1, 32, 32, 1, 0)                                                                                          \
+	X(q4_k, 256, 32, 1, 0)                                                                                         \
+	X(q5_0, 32, 32, 0, 16)                                                                                         \
+	X(q5_1, 32, 32, 1, 0)                                                                                          \
+	X(q5_k, 256, 32, 1, 0)                                                                                         \
+	X(q6_k, 256, 16, 0, 32)                                                                                        \
+	X(q8_0, 32, 32, 0, 0)
 
 enum { SUPER = 256, SUBS = SUPER / 32 };
 
 struct block_kind {
-	int elems, bytes, group, mins;
+	int elems, bytes, group, mins, zero;
 };
 
 LEAT_INLINE struct block_kind block_kind(int format)
 {
 	switch (format) {
-#define X(name, elems, group, mins)                                                                                    \
+#define X(name, elems, group, mins, zero)                                                                              \
 	case LEAT_QUANT_##name:                                                                                        \
-		return (struct block_kind){elems, (int)sizeof(struct leat_##name), group, mins};
+		return (struct block_kind){elems, (int)sizeof(struct leat_##name), group, mins, zero};
 		BLOCK_FORMATS(X)
 #undef X
 	default:
-		return (struct block_kind){0, 0, 0, 0};
+		return (struct block_kind){0, 0, 0, 0, 0};
 	}
 }
 
@@ -62,7 +63,7 @@ LEAT_INLINE int block_super_bytes(int format)
 LEAT_INLINE void block_scales(int format, struct block_scales *s, const unsigned char *w, int n_sub)
 {
 	switch (format) {
-#define X(name, elems, group, mins)                                                                                    \
+#define X(name, elems, group, mins, zero)                                                                              \
 	case LEAT_QUANT_##name:                                                                                        \
 		name##_scales(s, w, n_sub);                                                                            \
 		break;
@@ -76,7 +77,7 @@ LEAT_INLINE void block_scales(int format, struct block_scales *s, const unsigned
 LEAT_INLINE b32 block_bytes(int format, const unsigned char *w, int sub)
 {
 	switch (format) {
-#define X(name, elems, group, mins)                                                                                    \
+#define X(name, elems, group, mins, zero)                                                                              \
 	case LEAT_QUANT_##name:                                                                                        \
 		return name##_bytes(w, sub);
 		BLOCK_FORMATS(X)
@@ -107,7 +108,8 @@ LEAT_INLINE void block_tables(int format, struct block_tables *t, const unsigned
 LEAT_INLINE vf block_values(int format, b32 q, const struct block_tables *t, int sub, int part)
 {
 	int group = block_kind(format).group, g = (32 * sub + part * VF_N) / group;
-	vf d = vf_set1(t->d[g]), v = vf_from_b32(q, part);
+	int zero = block_kind(format).zero;
+	vf d = vf_set1(t->d[g]), v = vf_from_b32(zero ? b32_minus(q, zero) : q, part);
 
 	return block_kind(format).mins ? vf_sub(vf_mul(v, d), vf_set1(t->m[g])) : vf_mul(v, d);
 }

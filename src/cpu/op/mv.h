@@ -94,7 +94,7 @@ LEAT_INLINE void mv_x_get(struct mv_x x[MV_TOKENS], const struct leat_mm *a, str
 		size_t at = (size_t)(t0 + j) * n_xd + (size_t)k / LEAT_X16_BLOCK;
 		x[j].q = a->xq + (size_t)(t0 + j) * a->xq_stride + k;
 		x[j].d = f8_load_n(a->xd + at, n_sub);
-		if (!kind.mins)
+		if (!kind.mins && !kind.zero)
 			continue;
 		x[j].sums[0] = f8_load_n(a->xs + 2 * at, 2 * n_sub);
 		x[j].sums[1] = n_sub > 4 ? f8_load_n(a->xs + 2 * at + 8, 2 * n_sub - 8) : f8_zero();
@@ -103,7 +103,8 @@ LEAT_INLINE void mv_x_get(struct mv_x x[MV_TOKENS], const struct leat_mm *a, str
 	}
 }
 
-/* Scales of weights times scales of activations into d; minimums times sums of activations leave the sum. */
+/* Scales of weights times scales of activations into d; minimums, and what stands for zero, leave the sum with the sums
+ * of activations. */
 LEAT_INLINE vf mv_scale(vf sum, float d[16], const struct block_scales *s, const struct mv_x *x, struct block_kind kind)
 {
 	if (kind.group == 32) {
@@ -112,9 +113,9 @@ LEAT_INLINE vf mv_scale(vf sum, float d[16], const struct block_scales *s, const
 		_mm256_storeu_ps(d, f8_mul(s->d[0], f8_twice(x->d, 0)));
 		_mm256_storeu_ps(d + 8, f8_mul(s->d[1], f8_twice(x->d, 1)));
 	}
-	if (kind.mins)
+	if (kind.mins || kind.zero)
 		sum = vf_fnma(vf_from_f8(s->m[0]), vf_from_f8(x->sums[0]), sum);
-	if (kind.mins && kind.group == 16)
+	if ((kind.mins || kind.zero) && kind.group == 16)
 		sum = vf_fnma(vf_from_f8(s->m[1]), vf_from_f8(x->sums[1]), sum);
 	return sum;
 }
@@ -143,6 +144,7 @@ LEAT_INLINE void mv_sub(vf sum[MV_ROWS][MV_TOKENS], int format, const unsigned c
 LEAT_INLINE void mv_super(vf sum[MV_ROWS][MV_TOKENS], int format, const unsigned char *w, size_t w_step,
 			  const struct mv_x x[MV_TOKENS], int n_sub, int n_r, int n_t)
 {
+	struct block_kind kind = block_kind(format);
 	struct mv_scales scales;
 
 	LEAT_UNROLL
@@ -150,15 +152,19 @@ LEAT_INLINE void mv_super(vf sum[MV_ROWS][MV_TOKENS], int format, const unsigned
 		const unsigned char *b = w + (size_t)i * w_step;
 		struct block_scales s;
 		block_scales(format, &s, b, n_sub);
+		if (kind.zero) {
+			s.m[0] = f8_mul(s.d[0], _mm256_set1_ps((float)kind.zero));
+			s.m[1] = f8_mul(s.d[kind.group == 16], _mm256_set1_ps((float)kind.zero));
+		}
 		LEAT_UNROLL
 		for (int at = 0; at < block_super_bytes(format); at += 64)
 			mv_ahead(b + at);
 		LEAT_UNROLL
 		for (int j = 0; j < n_t; j++)
-			sum[i][j] = mv_scale(sum[i][j], scales.d[i][j], &s, &x[j], block_kind(format));
+			sum[i][j] = mv_scale(sum[i][j], scales.d[i][j], &s, &x[j], kind);
 	}
 	LEAT_IN_MEMORY(scales);
-	if (n_sub == SUBS && block_kind(format).elems == SUPER) { /* where the 32 columns lie is a constant then */
+	if (n_sub == SUBS && (n_t == 1 || kind.elems == SUPER)) { /* what depends on u folds */
 		LEAT_UNROLL
 		for (int u = 0; u < SUBS; u++)
 			mv_sub(sum, format, w, w_step, x, &scales, u, n_r, n_t);

@@ -41,10 +41,10 @@ LEAT_INLINE vf pack_values(int format, b32 q, const struct block_tables *t, int 
 	{                                                                                                              \
 		body(LEAT_QUANT_##name, y, blocks, n);                                                                 \
 	}
-#define X(name, elems, group, mins) MV(name) PACK(name, pack_floats)
+#define X(name, elems, group, mins, zero) MV(name) PACK(name, pack_floats)
 FLOAT_FORMATS(X)
 #undef X
-#define X(name, elems, group, mins) MV(name) PACK(name, pack_blocks) DEQUANT(name, block_dequant)
+#define X(name, elems, group, mins, zero) MV(name) PACK(name, pack_blocks) DEQUANT(name, block_dequant)
 BLOCK_FORMATS(X)
 #undef X
 DEQUANT(f16, float_dequant)
@@ -68,13 +68,13 @@ static void attn_f32(float *y, const float *q, const struct leat_attn *a, float 
 
 static void fill_products(struct leat_kernels *k)
 {
-#define X(name, elems, group, mins)                                                                                    \
+#define X(name, elems, group, mins, zero)                                                                              \
 	k->mv[LEAT_QUANT_##name] = mv_##name;                                                                          \
 	k->pack_f32[LEAT_QUANT_##name] = pack_f32_##name;
 	FLOAT_FORMATS(X)
 	BLOCK_FORMATS(X)
 #undef X
-#define X(name, elems, group, mins) k->dequant[LEAT_QUANT_##name] = dequant_##name;
+#define X(name, elems, group, mins, zero) k->dequant[LEAT_QUANT_##name] = dequant_##name;
 	BLOCK_FORMATS(X)
 #undef X
 	k->dequant[LEAT_QUANT_f16] = dequant_f16;
