@@ -82,8 +82,9 @@ static int encode(struct cli *c, const struct leat_model *m, const char *text, s
 /* The exact bytes, not the repaired text: decode must give back what encode was given. */
 static int decode(struct cli *c, const struct leat_model *m, const char *text, size_t n)
 {
+	struct leat_model_info info = {.struct_size = sizeof(info)};
 	int32_t *ids;
-	size_t n_ids, i, bytes;
+	size_t n_ids, i, bytes, drop;
 	int rc = cli_parse_ids(c, text, n, &ids, &n_ids);
 
 	if (rc)
@@ -106,9 +107,12 @@ static int decode(struct cli *c, const struct leat_model *m, const char *text, s
 			leat_free(joined);
 		}
 	}
+	leat_model_get_info(m, &info);
 	for (i = 0; i < n_ids && !rc && !c->json; i++) {
 		const unsigned char *piece = leat_model_token_bytes(m, ids[i], &bytes);
-		cli_out(piece, bytes);
+		/* The space that encode has put before the text. */
+		drop = i == 0 && info.space_prefix && bytes && piece[0] == ' ';
+		cli_out(piece + drop, bytes - drop);
 	}
 	free(ids);
 	return rc;

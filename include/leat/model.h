@@ -88,7 +88,8 @@ struct leat_model_info {
 	char tokenizer[16];         /* "bpe", "spm", "rwkv" */
 	int32_t window;             /* keys that a token sees, its own included; 0: all before it */
 	int32_t n_ctx_short;        /* longrope: longer requests take the long rotary factors; 0: one set for all */
-	char reserved[40];          /* zero */
+	int32_t space_prefix;       /* 1: tokenizing puts a space before a text, which detokenizing takes away */
+	char reserved[36];          /* zero */
 };
 
 /* Fills *info, as far as info->struct_size says that the caller knows it. Never fails when struct_size is set. */

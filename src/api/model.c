@@ -241,6 +241,7 @@ enum leat_status leat_model_get_info(const struct leat_model *m, struct leat_mod
 	r.n_vocab = leat_vocab_size(m->vocab);
 	r.bos = leat_vocab_bos(m->vocab);
 	r.eos = leat_vocab_eos(m->vocab);
+	r.space_prefix = leat_vocab_space_prefix(m->vocab);
 	copy_text(r.tokenizer, sizeof r.tokenizer, leat_vocab_kind(m->vocab));
 	leat_info_give(info, &r, sizeof r);
 	return LEAT_OK;

@@ -8,7 +8,7 @@
 
 #include "text/pattern.h"
 
-enum { LEAT_NORMAL_MARKS = 128, LEAT_MAX_NORMALIZERS = 32 };
+enum { LEAT_NORMAL_MARKS = 40, LEAT_MAX_NORMALIZERS = 32 };
 
 /* Bytes that grow, up to `limit`. */
 struct leat_text {

@@ -21,7 +21,7 @@ enum leat_status leat_pattern_compile(const char *s, size_t n, const char *where
 				      struct leat_error *err);
 void leat_pattern_destroy(struct leat_pattern_code *p); /* NULL allowed */
 
-/* One walk over one text. */
+/* One walk over one text; it must not move while it is in use. */
 struct leat_search {
 	const struct leat_pattern_code *code;
 	const unsigned char *text; /* well-formed UTF-8, n bytes */

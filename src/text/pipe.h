@@ -43,6 +43,13 @@ struct leat_pipe {
 
 void leat_pipe_destroy(struct leat_pipe *p); /* NULL allowed */
 
+/* pre.c: what a name in tokenizer.ggml.pre means: a scanner in spec->pretok, or steps in *pipe; and whether words and
+ * BOS are special to it. E_UNSUPPORTED: leat does not know the name. */
+enum leat_status leat_pre_set(struct leat_str name, struct leat_vocab_spec *spec, struct leat_pipe *pipe,
+			      struct leat_error *err);
+/* All names, separated by ", ", into dst. */
+void leat_pre_names(char *dst, size_t cap);
+
 /* Appends the ids of a text without special tokens; `first`: it starts the whole text. Bytes that are no UTF-8 go to
  * the model as they are. E_LIMIT also: a normalizer makes more than LEAT_TEXT_GROWTH times the text. */
 enum leat_status leat_pipe_encode(const struct leat_vocab *v, const unsigned char *text, size_t n, int first,

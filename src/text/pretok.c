@@ -14,10 +14,9 @@
 	"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
 static const struct leat_pretok table[] = {
-	{"qwen2", LEAT_PATTERN_QWEN2, 1, 1, 1, 1, 0, 0},
-	{"deepseek-r1-qwen", LEAT_PATTERN_QWEN2, 1, 1, 1, 1, 0, 0},
-	{"llama-bpe", LEAT_PATTERN_LLAMA3, 1, 1, 3, 1, 1, 1},
-	{"gpt-2", LEAT_PATTERN_GPT2, 0, 0, 0, 0, 0, 0},
+	{"qwen2", LEAT_PATTERN_QWEN2, 1, 1, 1, 1},
+	{"llama-bpe", LEAT_PATTERN_LLAMA3, 1, 1, 3, 1},
+	{"gpt-2", LEAT_PATTERN_GPT2, 0, 0, 0, 0},
 };
 
 const struct leat_pretok *leat_pretok_find(const char *name, size_t n)
@@ -34,11 +33,6 @@ const struct leat_pretok *leat_pretok_find_pattern(const char *pattern, size_t n
 		if (strlen(table[i].pattern) == n && memcmp(table[i].pattern, pattern, n) == 0)
 			return &table[i];
 	return NULL;
-}
-
-const char *leat_pretok_names(void)
-{
-	return "qwen2, deepseek-r1-qwen, llama-bpe, gpt-2";
 }
 
 /* One character: its class and where the next one starts. */

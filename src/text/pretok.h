@@ -9,14 +9,12 @@
 #include <stddef.h>
 
 struct leat_pretok {
-	const char *name;     /* tokenizer.ggml.pre */
+	const char *name;     /* of the model that is known for it */
 	const char *pattern;  /* the definition, for tests */
 	int any_prefix;       /* any character but a letter, number or line end may lead a word; else only a space */
 	int fold_case;        /* contractions in any case */
 	int max_digits;       /* numbers in one piece; 0: any, and a space may lead them */
 	int line_ends;        /* line ends stick to punctuation and close a run of white space */
-	int whole_words;      /* a piece that is a token stays one, whatever the merges say */
-	int add_bos;          /* when the metadata do not say */
 };
 
 /* NULL if leat does not know that name. */
@@ -24,9 +22,6 @@ const struct leat_pretok *leat_pretok_find(const char *name, size_t n);
 
 /* The scanner of exactly this expression, or NULL. */
 const struct leat_pretok *leat_pretok_find_pattern(const char *pattern, size_t n);
-
-/* All names, separated by ", ", for messages. */
-const char *leat_pretok_names(void);
 
 /* End of the piece that starts at text[pos], pos < end. Text must be well-formed UTF-8 up to `end`. */
 size_t leat_pretok_next(const struct leat_pretok *p, const unsigned char *text, size_t pos, size_t end);

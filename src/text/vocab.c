@@ -278,7 +278,7 @@ static enum leat_status build(struct leat_vocab *v, const struct leat_vocab_spec
 	v->unk = spec->unk - 1;
 	v->fuse_unk = spec->fuse_unk;
 	v->metaspace = spec->metaspace;
-	v->whole_words = spec->whole_words || (spec->pretok && spec->pretok->whole_words);
+	v->whole_words = spec->whole_words;
 	v->prefix = spec->prefix;
 	v->drop_space = spec->drop_space;
 	v->seed = make_seed();

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/vocab.h"
+#include "text/pipe.h"
 
 static const char tokens_key[] = "tokenizer.ggml.tokens", kinds_key[] = "tokenizer.ggml.token_type";
 static const char merges_key[] = "tokenizer.ggml.merges", pre_key[] = "tokenizer.ggml.pre";
@@ -55,19 +55,21 @@ static enum leat_status load_kinds(const struct leat_file *f, size_t n, unsigned
 	return LEAT_OK;
 }
 
-static enum leat_status load_pretok(const struct leat_file *f, struct leat_vocab_spec *s, struct leat_error *err)
+static enum leat_status load_pretok(const struct leat_file *f, struct leat_vocab_spec *s, struct leat_pipe *pipe,
+				    struct leat_error *err)
 {
-	struct leat_str name = {"default", 7};
+	struct leat_str name = {"", 0};
 	if (leat_file_meta(f, pre_key))
 		LEAT_TRY(leat_meta_string(f, pre_key, &name, err));
-	s->pretok = leat_pretok_find(name.s, (size_t)name.n);
-	if (s->pretok)
-		return LEAT_OK;
-	char shown[64];
+	enum leat_status st = leat_pre_set(name, s, pipe, err);
+	if (st != LEAT_E_UNSUPPORTED)
+		return st;
+	char shown[64], names[512];
 	leat_escape(shown, sizeof(shown), name.s, (size_t)name.n);
+	leat_pre_names(names, sizeof(names));
 	return leat_fail(err, LEAT_E_UNSUPPORTED, pre_key, LEAT_NO_OFFSET,
 			 "%s: found '%s'%s; leat knows the pre-tokenizers %s", pre_key, shown,
-			 leat_file_meta(f, pre_key) ? "" : " (the key is missing)", leat_pretok_names());
+			 leat_file_meta(f, pre_key) ? "" : " (the key is missing)", names);
 }
 
 static enum leat_status load_merges(const struct leat_file *f, struct leat_vocab_spec *s, struct leat_error *err)
@@ -162,8 +164,7 @@ static enum leat_status load_special(const struct leat_file *f, struct leat_voca
 	}
 	if (rwkv)
 		s->ends[s->n_ends++] = 0;
-	LEAT_TRY(leat_meta_bool_opt(f, "tokenizer.ggml.add_bos_token", spm || (s->pretok && s->pretok->add_bos),
-				    &s->add_bos, err));
+	LEAT_TRY(leat_meta_bool_opt(f, "tokenizer.ggml.add_bos_token", spm || s->add_bos, &s->add_bos, err));
 	return leat_meta_bool_opt(f, "tokenizer.ggml.add_eos_token", 0, &s->add_eos, err);
 }
 
@@ -192,6 +193,7 @@ static enum leat_status load_model(const struct leat_file *f, struct leat_vocab_
 struct held {
 	unsigned char *kinds, *flags;
 	float *scores;
+	struct leat_pipe *pipe;
 };
 
 static enum leat_status load(const struct leat_file *f, struct leat_vocab **ret, struct held *held,
@@ -202,7 +204,10 @@ static enum leat_status load(const struct leat_file *f, struct leat_vocab **ret,
 	LEAT_TRY(load_model(f, &s, err));
 	LEAT_TRY(load_tokens(f, &s, err));
 	if (s.kind == LEAT_VOCAB_BPE) {
-		LEAT_TRY(load_pretok(f, &s, err));
+		held->pipe = calloc(1, sizeof(*held->pipe));
+		if (!held->pipe)
+			return leat_fail(err, LEAT_E_NOMEM, pre_key, LEAT_NO_OFFSET, "no memory for the vocabulary");
+		LEAT_TRY(load_pretok(f, &s, held->pipe, err));
 		LEAT_TRY(load_merges(f, &s, err));
 	}
 	LEAT_TRY(load_special(f, &s, err));
@@ -218,7 +223,12 @@ static enum leat_status load(const struct leat_file *f, struct leat_vocab **ret,
 			LEAT_TRY(phi3_flags(&s, &held->flags, err));
 		s.flags = held->flags;
 	}
-	return leat_vocab_build(&s, ret, err);
+	LEAT_TRY(leat_vocab_build(&s, ret, err));
+	if (s.kind == LEAT_VOCAB_BPE && !s.pretok) {
+		(*ret)->pipe = held->pipe;
+		held->pipe = NULL;
+	}
+	return LEAT_OK;
 }
 
 enum leat_status leat_vocab_from_gguf(const struct leat_file *f, struct leat_vocab **ret, struct leat_error *err)
@@ -228,5 +238,6 @@ enum leat_status leat_vocab_from_gguf(const struct leat_file *f, struct leat_voc
 	free(held.kinds);
 	free(held.flags);
 	free(held.scores);
+	leat_pipe_destroy(held.pipe);
 	return st;
 }

@@ -28,4 +28,26 @@ for kind in rwkv7 qwen2; do
 	expect 2 "$LEAT" tokenize "$model" --decode 'x'
 	expect 65 "$LEAT" tokenize "$model" --decode '99999999'
 done
+# --tokenizer takes any vocabulary: another model's, the plain bytes.
+find_model rwkv7
+other=$model
+find_model qwen2
+"$LEAT" tokenize "$other" --tokenizer "$model" --ids "Hello there" >"$tmp/a"
+"$LEAT" tokenize "$model" --ids "Hello there" >"$tmp/b"
+checks=$((checks + 1))
+same "$tmp/a" "$tmp/b"
+expect 0 "$LEAT" tokenize "$model" --tokenizer bytes --ids --no-special "Az"
+out '^65 122$'
+printf '{"model":{"type":"Odd"}}' >"$tmp/tokenizer.json"
+expect 65 "$LEAT" tokenize "$model" --tokenizer "$tmp" "a"
+err 'the type "Odd"'
+# SentencePiece: the space before the text comes and goes.
+spm="$oracle/tokenizers/ggml-vocab-phi-3.gguf"
+if [ -f "$spm" ]; then
+	printf '  two \303\251\377 ' >"$tmp/text6"
+	"$LEAT" tokenize "$spm" --ids --no-special -f "$tmp/text6" >"$tmp/ids" || fail "tokenize text6"
+	"$LEAT" tokenize "$spm" --decode --no-special <"$tmp/ids" >"$tmp/back" || fail "decode text6"
+	checks=$((checks + 1))
+	same "$tmp/text6" "$tmp/back"
+fi
 finish

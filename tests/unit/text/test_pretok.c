@@ -71,13 +71,12 @@ static const uint32_t interesting[] = {
 
 static void random_texts(void **state)
 {
-	static const char *const names[] = {"qwen2", "deepseek-r1-qwen", "llama-bpe", "gpt-2"};
+	static const char *const names[] = {"qwen2", "llama-bpe", "gpt-2"};
 	uint64_t seed = 0x1234567;
 	(void)state;
 	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
 		const struct leat_pretok *p = leat_pretok_find(names[k], strlen(names[k]));
 		assert_non_null(p);
-		assert_non_null(strstr(leat_pretok_names(), names[k]));
 		struct regex r = compile(p->pattern);
 		for (int round = 0; round < 40000; round++) {
 			unsigned char text[4 * 24];

@@ -125,7 +125,7 @@ static enum leat_status load(enum bend bend, struct leat_vocab **v, struct leat_
 	if (bend != NO_MODEL)
 		put_key_string("tokenizer.ggml.model", bend == MODEL ? "bert\n" : "gpt2");
 	if (bend != NO_PRE)
-		put_key_string("tokenizer.ggml.pre", bend == PRE ? "tekken" : "qwen2");
+		put_key_string("tokenizer.ggml.pre", bend == PRE ? "tekkno" : "qwen2");
 	put_tokens(bend);
 	put_kinds(bend);
 	if (bend == MERGES_INTS) {
@@ -169,7 +169,7 @@ static void metadata(void **state)
 		{NO_MODEL, LEAT_E_FORMAT, "tokenizer.ggml.model", ""},
 		{MODEL, LEAT_E_UNSUPPORTED, "tokenizer.ggml.model", "bert\\x0A"},
 		{NO_PRE, LEAT_E_UNSUPPORTED, "tokenizer.ggml.pre", "missing"},
-		{PRE, LEAT_E_UNSUPPORTED, "tokenizer.ggml.pre", "tekken"},
+		{PRE, LEAT_E_UNSUPPORTED, "tokenizer.ggml.pre", "tekkno"},
 		{NO_TOKENS, LEAT_E_FORMAT, "tokenizer.ggml.tokens", "found nothing"},
 		{TOKENS_EMPTY, LEAT_E_FORMAT, "tokenizer.ggml.tokens", "found 0 tokens"},
 		{TOKENS_INTS, LEAT_E_FORMAT, "tokenizer.ggml.tokens", ""},
