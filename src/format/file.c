@@ -141,6 +141,20 @@ static enum leat_status open_file(struct leat_file *f, struct leat_error *err)
 	return parse(f, err);
 }
 
+/* Which index in the folder a file belongs to: it is one, or a part that one lists; NULL: none. */
+static const char *index_of(const struct leat_file *f)
+{
+	static const char whole[] = "model.safetensors.index.json";
+	const char *name = leat_file_name(f), *of = strstr(name, "-of-");
+	struct leat_map m;
+	if (f->dir_fd < 0 || ends_in(name, ".safetensors.index.json"))
+		return f->dir_fd < 0 ? NULL : name;
+	if (!of || !ends_in(name, ".safetensors") || leat_file_sibling(f, whole, &m, NULL) != LEAT_OK)
+		return NULL;
+	leat_map_close(&m);
+	return whole;
+}
+
 enum leat_status leat_file_open(const char *path, struct leat_file **ret, struct leat_error *err)
 {
 	struct leat_file *f;
@@ -151,9 +165,8 @@ enum leat_status leat_file_open(const char *path, struct leat_file **ret, struct
 		status = leat_hf_read_folder(f, NULL, err);
 	} else {
 		f->dir_fd = open_parent(path);
-		status = f->dir_fd >= 0 && ends_in(path, ".safetensors.index.json")
-				 ? leat_hf_read_folder(f, leat_file_name(f), err)
-				 : open_file(f, err);
+		const char *index = index_of(f);
+		status = index ? leat_hf_read_folder(f, index, err) : open_file(f, err);
 	}
 	return finish(f, status, ret, err);
 }

@@ -87,8 +87,57 @@ static void folder_and_file(void **state)
 	leat_file_close(f);
 }
 
+static void write_text(const char *path, const char *text, size_t n)
+{
+	FILE *f = fopen(path, "wb");
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Hugging Face's cache: everything in a snapshot is a link into the blobs. */
+static void cache_links(void **state)
+{
+	static const char weights[] = "\x35\0\0\0\0\0\0\0"
+				      "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}"
+				      "xy";
+	char root[] = "leat-hub.XXXXXX";
+	struct leat_file *f = NULL;
+	struct leat_map m;
+	struct leat_str s;
+	struct leat_error err = LEAT_ERROR_INIT;
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(chdir(root), 0);
+	assert_true(!mkdir("blobs", 0700) && !mkdir("snapshots", 0700) && !mkdir("snapshots/r", 0700));
+	write_text("blobs/1", "{\"model_type\":\"none\"}", 21);
+	write_text("blobs/2", weights, sizeof weights - 1);
+	write_text("secret", "{}", 2);
+	assert_int_equal(symlink("../../blobs/1", "snapshots/r/config.json"), 0);
+	assert_int_equal(symlink("../../blobs/2", "snapshots/r/model.safetensors"), 0);
+	assert_int_equal(symlink("../../secret", "snapshots/r/generation_config.json"), 0);
+	assert_int_equal(symlink("../../../secret", "blobs/3"), 0);
+	assert_int_equal(symlink("../../blobs/3", "snapshots/r/tokenizer.json"), 0);
+	assert_int_equal(leat_file_open("snapshots/r", &f, &err), LEAT_E_FORMAT);
+	assert_non_null(strstr(err.message, "generation_config.json is a symbolic link"));
+	assert_int_equal(unlink("snapshots/r/generation_config.json"), 0);
+	assert_int_equal(leat_file_open("snapshots/r", &f, &err), LEAT_OK);
+	assert_int_equal(leat_meta_string(f, "config.model_type", &s, &err), LEAT_OK);
+	assert_true(leat_str_is(s, "none") && leat_file_tensor(f, "a")->bytes == 2);
+	assert_int_equal(leat_file_sibling(f, "tokenizer.json", &m, &err), LEAT_E_IO); /* the blob is a link itself */
+	assert_int_equal(leat_file_sibling(f, "../r/config.json", &m, &err), LEAT_E_ARG);
+	leat_file_close(f);
+	static const char *const made[] = {"snapshots/r/config.json", "snapshots/r/model.safetensors",
+					   "snapshots/r/tokenizer.json", "blobs/1", "blobs/2", "blobs/3", "secret"};
+	for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+		unlink(made[i]);
+	assert_true(!rmdir("snapshots/r") && !rmdir("snapshots") && !rmdir("blobs") && !chdir("..") && !rmdir(root));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(lone_rwkv), cmocka_unit_test(folder_and_file)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(lone_rwkv),
+					   cmocka_unit_test(folder_and_file),
+					   cmocka_unit_test(cache_links)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
