@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/scan.h"
 #include "cli.h"
 
 struct inspect {
@@ -11,6 +12,8 @@ struct inspect {
 	struct leat_inspect_info head;
 	struct leat_model *model;     /* NULL: leat cannot run it, `why` says why */
 	struct leat_error why;
+	int sound;                    /* --verify: every weight was read and is a number; else `why` says why */
+	struct leat_scan scan;
 	struct leat_model_info info;
 };
 
@@ -146,6 +149,39 @@ static void text_metadata(const struct inspect *x)
 	}
 }
 
+/* What a user can do about a refusal. */
+static const char *advice(const struct leat_error *why)
+{
+	switch (why->status) {
+	case LEAT_E_FORMAT:
+	case LEAT_E_NONFINITE:
+		return "the file is damaged or was made wrong: compare its size and checksum with where it is from";
+	case LEAT_E_UNSUPPORTED:
+		return "the file may be sound; this build lacks what it asks for (leat --version lists what there is)";
+	case LEAT_E_LIMIT:
+		return "larger than anything leat takes: damaged, or made to do harm";
+	default:
+		return "see the message";
+	}
+}
+
+static void text_verify(const struct inspect *x)
+{
+	if (x->sound) {
+		cli_printf("verify      ok: container, tokenizer, the shape of every tensor; %llu numbers in %llu "
+			   "tensors, all finite\n", (unsigned long long)x->scan.n_numbers,
+			   (unsigned long long)x->scan.n_tensors);
+		return;
+	}
+	cli_printf("verify      rejected: %s (%s)\n            %s\n", x->why.code,
+		   leat_status_text(x->why.status), x->why.message);
+	if (x->why.where[0])
+		cli_printf("            field or tensor: %s\n", x->why.where);
+	if (x->why.offset != UINT64_MAX)
+		cli_printf("            byte %llu\n", (unsigned long long)x->why.offset);
+	cli_printf("            %s\n", advice(&x->why));
+}
+
 static void show_text(const struct inspect *x)
 {
 	text_head(x);
@@ -164,8 +200,7 @@ static void show_text(const struct inspect *x)
 		text_tensors(x);
 	}
 	if (flag(x, OPT_VERIFY))
-		cli_printf("verify      %s\n",
-			   x->model ? "ok: container, tokenizer and the shape of every tensor" : "rejected");
+		text_verify(x);
 }
 
 /* ---- JSON ---- */
@@ -239,6 +274,23 @@ static void json_tensors(const struct inspect *x)
 	cli_puts("]");
 }
 
+static void json_verify(const struct inspect *x)
+{
+	cli_printf(",\"verify\":{\"ok\":%s", x->sound ? "true" : "false");
+	if (x->sound) {
+		cli_printf(",\"n_tensors\":%llu,\"n_numbers\":%llu}", (unsigned long long)x->scan.n_tensors,
+			   (unsigned long long)x->scan.n_numbers);
+		return;
+	}
+	json_text("code", x->why.code);
+	json_text("message", x->why.message);
+	json_text("where", x->why.where);
+	if (x->why.offset != UINT64_MAX)
+		cli_printf(",\"offset\":%llu", (unsigned long long)x->why.offset);
+	json_text("advice", advice(&x->why));
+	cli_puts("}");
+}
+
 static void show_json(const struct inspect *x)
 {
 	cli_puts("{\"schema\":\"leat.inspect/1\",\"file\":");
@@ -257,10 +309,33 @@ static void show_json(const struct inspect *x)
 		json_metadata(x);
 	if (flag(x, OPT_SHOW_TENSORS))
 		json_tensors(x);
+	if (flag(x, OPT_VERIFY))
+		json_verify(x);
 	cli_puts("}\n");
 }
 
 /* ---- all of it ---- */
+
+/* With --verify the refusal is what was asked for, and goes to standard output; that there is no file to look at is an
+ * error as ever. */
+static int not_even_opened(const struct inspect *x)
+{
+	int rc = cli_exit_code(x->why.status, 0);
+
+	if (!flag(x, OPT_VERIFY) || (rc != EXIT_DATA && x->why.status != LEAT_E_LIMIT))
+		return cli_fail(x->c, &x->why, 0);
+	if (!x->c->json) {
+		cli_printf("file        %s\n", x->path);
+		text_verify(x);
+		return EXIT_VERDICT;
+	}
+	cli_puts("{\"schema\":\"leat.inspect/1\",\"file\":");
+	cli_json_string(x->path, strlen(x->path));
+	cli_puts(",\"runnable\":false");
+	json_verify(x);
+	cli_puts("}\n");
+	return EXIT_VERDICT;
+}
 
 static int run(struct cli *c)
 {
@@ -273,21 +348,23 @@ static int run(struct cli *c)
 	x.path = cli_model_path(c, 0, &rc);
 	if (!x.path)
 		return rc;
-	if (leat_inspect_open(x.path, &x.file, &x.why)) {
-		rc = cli_fail(c, &x.why, 0);
-		return c->value[OPT_VERIFY].i && rc == EXIT_DATA ? EXIT_VERDICT : rc;
-	}
+	if (leat_inspect_open(x.path, &x.file, &x.why))
+		return not_even_opened(&x);
 	x.head.struct_size = sizeof(x.head);
 	leat_inspect_get_info(x.file, &x.head);
 	if (!leat_model_open(x.path, NULL, &x.model, &x.why)) {
 		x.info.struct_size = sizeof(x.info);
 		leat_model_get_info(x.model, &x.info);
 	}
-	if (c->json)
+	if (x.model && c->value[OPT_VERIFY].i)
+		x.sound = !leat_scan_weights(x.path, cli_signal, &x.scan, &x.why);
+	if (x.why.status == LEAT_E_CANCELLED && cli_signal())
+		rc = cli_fail(c, &x.why, 0);
+	else if (c->json)
 		show_json(&x);
 	else
 		show_text(&x);
-	if (!x.model && c->value[OPT_VERIFY].i)
+	if (!rc && !x.sound && c->value[OPT_VERIFY].i)
 		rc = EXIT_VERDICT;
 	leat_model_unref(x.model);
 	leat_inspect_close(x.file);
@@ -299,7 +376,9 @@ const struct leat_cmd leat_cmd_inspect = {
 	.alias = "info",
 	.summary = "show what is in a model file",
 	.usage = "inspect [FILE] [options]",
-	.notes = "\nFiles that leat cannot run are shown too, with the reason.\n",
+	.notes = "\nFiles that leat cannot run are shown too, with the reason. --verify opens the file as a run does,\n"
+		 "reads every weight, and says of what it refuses which field or tensor it is, at which byte, and\n"
+		 "what to do about it.\n",
 	.examples = {
 		{ "leat inspect model.gguf --memory", "what it is and what it needs" },
 		{ "leat inspect model.gguf --verify", "whether it is sound" },
