@@ -7,16 +7,14 @@
 
 #include "cli.h"
 
-enum value_kind { VALUE_NONE, VALUE_WORDS, VALUE_FILE, VALUE_OPTS, VALUE_FREE };
+enum value_kind { VALUE_NONE, VALUE_WORDS, VALUE_FILE, VALUE_FREE };
 
 static enum value_kind kind_of(const struct cli_option_row *r)
 {
 	if (r->type == CLI_BOOL)
 		return VALUE_NONE;
-	if (r->type == CLI_CHOICE)
+	if (r->type == CLI_CHOICE || !strcmp(r->name, "opt") || !strcmp(r->name, "chat-template"))
 		return VALUE_WORDS;
-	if (!strcmp(r->name, "opt"))
-		return VALUE_OPTS;
 	if (!strcmp(r->metavar, "FILE") || !strcmp(r->metavar, "REF") || !strcmp(r->metavar, "DIR"))
 		return VALUE_FILE;
 	return VALUE_FREE;
@@ -29,13 +27,22 @@ static void put_words(const char *words)
 		cli_out(*words == '|' ? " " : words, 1);
 }
 
-static void put_opts(void)
+/* What may follow a flag of VALUE_WORDS: the table's choices, or what the library lists. */
+static void put_values(const struct cli_option_row *r)
 {
 	const struct leat_opt_info *o;
 	int i;
 
-	for (i = 0; (o = leat_opt_at(i)); i++)
-		cli_printf("%s%s=on %s=off", i ? " " : "", o->name, o->name);
+	if (!strcmp(r->name, "opt")) {
+		for (i = 0; (o = leat_opt_at(i)); i++)
+			cli_printf("%s%s=on %s=off", i ? " " : "", o->name, o->name);
+	} else if (!strcmp(r->name, "chat-template")) {
+		cli_puts("auto");
+		for (i = 0; leat_chat_template_at(i); i++)
+			cli_printf(" %s", leat_chat_template_at(i));
+	} else {
+		put_words(r->range);
+	}
 }
 
 static void put_command_names(const char *alternatives)
@@ -84,9 +91,7 @@ static void bash_values(const struct leat_cmd *cmd)
 		}
 		cli_puts(" kind=words words='");
 		if (kind == VALUE_WORDS)
-			put_words(r->range);
-		if (kind == VALUE_OPTS)
-			put_opts();
+			put_values(r);
 		cli_puts("' ;;\n");
 	}
 }
@@ -174,14 +179,11 @@ static void zsh_option(const struct cli_option_row *r)
 	}
 	if (kind == VALUE_FILE)
 		cli_puts("_files");
-	if (kind == VALUE_WORDS || kind == VALUE_OPTS)
+	if (kind == VALUE_WORDS) {
 		cli_puts("(");
-	if (kind == VALUE_WORDS)
-		put_words(r->range);
-	if (kind == VALUE_OPTS)
-		put_opts();
-	if (kind == VALUE_WORDS || kind == VALUE_OPTS)
+		put_values(r);
 		cli_puts(")");
+	}
 	cli_puts("' \\\n");
 }
 
@@ -259,13 +261,12 @@ static void fish_option(const struct cli_option_row *r)
 		cli_puts(" -r -F");
 	else if (kind != VALUE_NONE)
 		cli_puts(" -x");
-	if (kind == VALUE_WORDS || kind == VALUE_OPTS)
+	if (kind == VALUE_WORDS) {
 		cli_puts(" -a '");
-	if (kind == VALUE_WORDS)
-		put_words(r->range);
-	if (kind == VALUE_OPTS)
-		put_opts();
-	cli_puts(kind == VALUE_WORDS || kind == VALUE_OPTS ? "' -d " : " -d ");
+		put_values(r);
+		cli_puts("'");
+	}
+	cli_puts(" -d ");
 	fish_quoted(r->help);
 }
 

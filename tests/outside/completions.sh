@@ -123,6 +123,9 @@ for shell in bash zsh fish; do
 	lacks f16 "bench -o"
 	offers $shell run --opt st
 	has steal=off "run --opt st"
+	offers $shell chat --chat-template ""
+	has phi3 "chat --chat-template"
+	has auto "chat --chat-template"
 	offers $shell completions ""
 	has fish "completions"
 	offers $shell help syn

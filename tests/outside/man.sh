@@ -2,6 +2,8 @@
 # Manual pages: one for each command and one for the library, sound by mandoc's lint, rendered whole.
 . "$(dirname "$0")/../cli/lib/common.sh"
 [ -f "$build/man/leat.1" ] || { echo "skipped: this build made no manual pages (scdoc is missing)" && exit 77; }
+# The page as text on long lines, without the backspaces that make it bold.
+plain() { mandoc -T utf8 -O width=900 "$1" | sed 's/.\x08//g'; }
 "$LEAT" --help | sed -n 's/^  \([a-z]\{3,\}\)  .*/\1/p' >"$tmp/commands"
 checks=$((checks + 1))
 [ -s "$tmp/commands" ] || fail "leat --help names no command"
@@ -13,9 +15,8 @@ while read -r command; do
 	"$LEAT" "$command" --help >"$tmp/help"
 	checks=$((checks + 1))
 	grep -q '^Examples:' "$tmp/help" || fail "leat $command --help has no examples"
-	man_text() { mandoc -T utf8 -O width=900 "$page" | col -bx; }
 	command -v mandoc >/dev/null || continue
-	man_text >"$tmp/page"
+	plain "$page" >"$tmp/page"
 	for section in NAME SYNOPSIS OPTIONS 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
 		checks=$((checks + 1))
 		grep -q "^$section" "$tmp/page" || fail "leat-$command.1 has no section $section"
@@ -30,8 +31,7 @@ while read -r command; do
 		grep -qF -- "$example" "$tmp/page" || fail "leat-$command.1 lacks the example $example"
 	done <"$tmp/examples"
 	checks=$((checks + 1))
-	grep -q "leat-$command(1)" "$build/man/leat.1" || mandoc -T utf8 "$build/man/leat.1" | col -bx |
-		grep -q "leat-$command(1)" || fail "leat.1 does not name leat-$command(1)"
+	plain "$build/man/leat.1" | grep -q "leat-$command(1)" || fail "leat.1 does not name leat-$command(1)"
 done <"$tmp/commands"
 # Every public function is in libleat.3.
 sed 's|/\*.*\*/||' "$root"/include/leat/*.h | tr '\n' ' ' | grep -o 'LEAT_API [^;(]*(' | grep -o 'leat_[a-z_0-9]*(' |
