@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "bench/sha256.h"
+#include "base/sha256.h"
 #include "engine/engine.h"
 
 enum { GREEDY_PROMPT = 32, GREEDY_TOKENS = 32, MAX_STEP = 8192 };

@@ -162,6 +162,14 @@ int leat_slot_fork(struct leat_store *s, int to, int from, int64_t n_tokens)
 	return 0;
 }
 
+void leat_slot_skip(struct leat_store *s, int slot, int64_t first)
+{
+	int n = (int)(first / s->view.page_tokens);
+	for (int i = 0; i < n; i++)
+		row_of(s, slot)[i] = LEAT_NO_PAGE;
+	s->slot_pages[slot] = s->slot_first[slot] = n;
+}
+
 void leat_slot_truncate(struct leat_store *s, int slot, int64_t n_tokens)
 {
 	if (s->view.page_bytes)

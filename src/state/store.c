@@ -2,6 +2,7 @@
 #include "state/store.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 
@@ -134,6 +135,9 @@ static enum leat_status set_up(struct leat_store *s, const struct leat_store_par
 	s->dev = p->dev;
 	s->n_cells = p->n_cells;
 	s->n_slots = p->n_slots;
+	s->n_spec = p->n_spec;
+	s->n_layer = p->n_layer;
+	memcpy(s->spec, p->spec, (size_t)p->n_spec * sizeof *p->spec);
 	s->view.page_tokens = page_tokens;
 	s->view.kv_type = p->kv_type;
 	lay_out(&s->view, p);

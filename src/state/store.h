@@ -33,6 +33,8 @@ struct leat_store {
 	const struct leat_backend *backend;
 	void *dev;
 	struct leat_state_view view;
+	struct leat_state_spec spec[LEAT_MAX_STATE_TENSORS];
+	int n_spec, n_layer;
 	int n_cells, n_slots, n_pages;
 	size_t cell_bytes;
 	size_t cells_bytes, pages_bytes, book_bytes; /* allocated */
@@ -109,6 +111,8 @@ int leat_slot_prepare(struct leat_store *s, int slot, int64_t first, int64_t n_t
 int leat_slot_fork(struct leat_store *s, int to, int from, int64_t n_tokens);
 /* The empty slot begins with these pages, which it then shares; LEAT_NO_PAGE only in front. */
 void leat_slot_share(struct leat_store *s, int slot, const int32_t *pages, int n_pages);
+/* The empty slot begins with row `first`, as if what lies before had been trimmed. */
+void leat_slot_skip(struct leat_store *s, int slot, int64_t first);
 /* Forgets rows from n_tokens on: pages wholly behind them go back. */
 void leat_slot_truncate(struct leat_store *s, int slot, int64_t n_tokens);
 /* Rows before `first` are never read again (a sliding window has passed): pages wholly before it go back. */

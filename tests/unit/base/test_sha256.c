@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "bench/sha256.h"
+#include "base/sha256.h"
 
 static void check(const char *text, size_t n, size_t times, const char *want)
 {

@@ -1,0 +1,440 @@
+/* test_shelf.c - states in a folder: found again, written whole or not at all (HOSTILE P01-P15). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "snaps.h"
+
+enum { MB = 1 << 20, N = 40 };
+
+static struct leat_store *store;
+
+static struct leat_shelf *open_shelf(const char *path, uint64_t budget, const struct leat_disk_calls *calls)
+{
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_shelf *f = NULL;
+	if (leat_shelf_open(path, budget, calls, &f, &err))
+		fail_msg("%s", err.message);
+	return f;
+}
+
+static void put(struct leat_shelf *f, int mark, float value)
+{
+	struct leat_snapshot *x = snap_make(store, N, mark, value);
+	assert_int_equal(leat_shelf_put(f, x, NULL), LEAT_OK);
+	assert_true(leat_shelf_has(f, x));
+	leat_snapshot_unref(x);
+}
+
+/* Loads what covers the tokens from `mark` on; the value in its cell, 0: none. */
+static float get(struct leat_shelf *f, int mark)
+{
+	struct leat_snapshot *x = NULL;
+	struct leat_prefix_key k;
+	int32_t t[N + 5];
+	size_t file;
+	float value = 0;
+	memset(&k, 0, sizeof k);
+	k.model[0] = 1;
+	for (int i = 0; i < N + 5; i++)
+		t[i] = mark + i;
+	if (!leat_shelf_find(f, &k, t, N + 5, 0, &file))
+		return 0;
+	assert_int_equal(leat_shelf_load(f, file, &x, NULL), LEAT_OK);
+	memcpy(&value, x->cell, sizeof value);
+	leat_snapshot_unref(x);
+	return value;
+}
+
+static void test_restart(void **state)
+{
+	char path[64];
+	struct leat_shelf_counts n;
+	struct stat st;
+	(void)state;
+	snap_folder(path);
+	struct leat_shelf *f = open_shelf(path, MB, NULL);
+	for (int i = 1; i <= 5; i++)
+		put(f, 1000 * i, (float)i);
+	put(f, 1000, 1); /* it is there */
+	leat_shelf_get_counts(f, &n);
+	assert_int_equal(n.n_written, 5);
+	leat_shelf_close(f);
+	assert_int_equal(snap_files(path, 0), 5);
+	f = open_shelf(path, MB, NULL);
+	for (int i = 1; i <= 5; i++)
+		assert_true(get(f, 1000 * i) == (float)i);
+	assert_true(get(f, 77) == 0);
+	leat_shelf_close(f);
+	assert_int_equal(stat(path, &st), 0);
+	snap_files(path, 1);
+}
+
+/* The longest unused go first, others' files never. */
+static void test_budget_and_foreign_files(void **state)
+{
+	char path[64], name[128];
+	struct leat_shelf_counts n;
+	struct leat_snapshot *x = snap_make(store, N, 1, 1);
+	uint64_t each = leat_snapshot_file_bytes(x);
+	(void)state;
+	leat_snapshot_unref(x);
+	snap_folder(path);
+	/* a model, a text, and a file with our kind of name that is not ours */
+	static const char *const theirs[] = { "model.gguf", "notes.txt",
+		"leat-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.state" };
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof name, "%s/%s", path, theirs[i]);
+		int fd = open(name, O_WRONLY | O_CREAT, 0600);
+		assert_int_equal(write(fd, "precious things", 15), 15);
+		close(fd);
+	}
+	struct leat_shelf *f = open_shelf(path, 4 * each + each / 2, NULL);
+	for (int i = 1; i <= 20; i++) {
+		put(f, 1000 * i, (float)i);
+		assert_true(get(f, 1000) == 1); /* in use all the time */
+	}
+	leat_shelf_get_counts(f, &n);
+	assert_int_equal(n.n_files, 4);
+	assert_int_equal(n.n_foreign, 3);
+	assert_int_equal(n.n_removed, 16);
+	assert_true(get(f, 20000) == 20 && get(f, 5000) == 0);
+	x = snap_make(store, 5000, 1, 1);
+	assert_int_equal(leat_shelf_put(f, x, NULL), LEAT_E_LIMIT);
+	leat_snapshot_unref(x);
+	leat_shelf_close(f);
+	f = open_shelf(path, each, NULL);
+	put(f, 50000, 1);
+	leat_shelf_close(f);
+	assert_int_equal(snap_files(path, 0), 4);
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof name, "%s/%s", path, theirs[i]);
+		assert_int_equal(access(name, R_OK), 0);
+	}
+	snap_files(path, 1);
+}
+
+/* ---- faults ---- */
+
+static int fail_at, calls_made, fail_errno, short_writes;
+
+static ssize_t bad_write(int fd, const void *data, size_t n)
+{
+	if (++calls_made == fail_at) {
+		errno = fail_errno;
+		return fail_errno ? -1 : 0;
+	}
+	if (short_writes && n > 1)
+		n = 1 + n / 3;
+	return write(fd, data, n);
+}
+
+static int bad_fsync(int fd)
+{
+	if (++calls_made == fail_at) {
+		errno = EIO;
+		return -1;
+	}
+	return fsync(fd);
+}
+
+static int bad_rename(int a, const char *from, int b, const char *to)
+{
+	if (++calls_made == fail_at) {
+		errno = fail_errno;
+		return -1;
+	}
+	return renameat(a, from, b, to);
+}
+
+/* Saves over an old file with call number `at` failing: the old one stays whole, or the new one is there. */
+static int save_with(const struct leat_disk_calls *calls, const char *path, int at, int error)
+{
+	struct leat_snapshot *old = snap_make(store, N, 1, 1), *new = snap_make(store, N, 1, 2), *x = NULL;
+	struct leat_error err = LEAT_ERROR_INIT;
+	char name[96];
+	float value;
+	snprintf(name, sizeof name, "%s/state", path);
+	assert_int_equal(leat_snapshot_save(old, name, NULL, NULL), LEAT_OK);
+	fail_at = at;
+	fail_errno = error;
+	calls_made = 0;
+	enum leat_status st = leat_snapshot_save(new, name, calls, &err);
+	assert_int_equal(leat_snapshot_load(name, &x, NULL), LEAT_OK);
+	memcpy(&value, x->cell, sizeof value);
+	assert_int_equal(snap_files(path, 0), 1); /* no temporary file remains */
+	assert_true(st ? err.message[0] && (st == LEAT_E_IO || st == LEAT_E_NOTFOUND) : value == 2);
+	leat_snapshot_unref(old);
+	leat_snapshot_unref(new);
+	leat_snapshot_unref(x);
+	return st ? value == 1 : -1;
+}
+
+static void test_P03_P04_write_fails_at_call_k(void **state)
+{
+	static const int errors[] = { ENOSPC, EDQUOT, EIO, 0 };
+	struct leat_disk_calls calls = { bad_write, fsync, renameat };
+	char path[64];
+	(void)state;
+	snap_folder(path);
+	for (short_writes = 0; short_writes < 2; short_writes++)
+		for (int e = 0; e < 4; e++) {
+			int k = 1;
+			while (save_with(&calls, path, k, errors[e]) == 1)
+				k++;
+			assert_true(k > (short_writes ? 15 : 5)); /* each write was hit once */
+			assert_true(save_with(&calls, path, k, errors[e]) == -1);
+		}
+	for (int k = 1; k < 10; k++) /* an interrupted call is carried on */
+		assert_int_equal(save_with(&calls, path, k, EINTR), -1);
+	short_writes = 0;
+	snap_files(path, 1);
+}
+
+static void test_P05_fsync_fails(void **state)
+{
+	struct leat_disk_calls calls = { write, bad_fsync, renameat };
+	char path[64];
+	(void)state;
+	snap_folder(path);
+	assert_int_equal(save_with(&calls, path, 1, EIO), 1); /* the file: lost, the old one stays */
+	assert_int_equal(calls_made, 1);                      /* and not tried again */
+	assert_int_equal(save_with(&calls, path, 2, EIO), 0); /* the folder: said, though the new one is seen */
+	snap_files(path, 1);
+}
+
+static void test_P06_rename_fails(void **state)
+{
+	static const int errors[] = { EXDEV, EACCES, EROFS, ENOSPC };
+	struct leat_disk_calls calls = { write, fsync, bad_rename };
+	char path[64];
+	(void)state;
+	snap_folder(path);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(save_with(&calls, path, 1, errors[i]), 1);
+	snap_files(path, 1);
+}
+
+static ssize_t full_write(int fd, const void *data, size_t n)
+{
+	static int full = -1;
+	(void)fd;
+	if (full < 0)
+		full = open("/dev/full", O_WRONLY);
+	return write(full, data, n);
+}
+
+static void test_P03_dev_full_and_file_size_limit(void **state)
+{
+	struct leat_disk_calls calls = { full_write, fsync, renameat };
+	char path[64];
+	(void)state;
+	snap_folder(path);
+	assert_int_equal(save_with(&calls, path, 0, 0), 1);
+	snap_files(path, 1);
+	snap_folder(path);
+	pid_t pid = fork();
+	if (!pid) {
+		struct leat_snapshot *x = snap_make(store, N, 1, 1);
+		char name[96];
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 600, 600 });
+		snprintf(name, sizeof name, "%s/state", path);
+		_exit(leat_snapshot_save(x, name, NULL, NULL) == LEAT_E_IO && snap_files(path, 0) == 0 ? 0 : 1);
+	}
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	snap_files(path, 1);
+}
+
+static void test_P09_P10_stale_files_and_lock(void **state)
+{
+	char path[64], name[128];
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_shelf *f, *g = NULL;
+	struct leat_shelf_counts n;
+	(void)state;
+	snap_folder(path);
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof name, "%s/.leat-tmp-1-%d", path, i);
+		close(open(name, O_WRONLY | O_CREAT, 0600));
+	}
+	f = open_shelf(path, MB, NULL);
+	leat_shelf_get_counts(f, &n);
+	assert_int_equal(n.n_stale, 3);
+	assert_int_equal(snap_files(path, 0), 0);
+	assert_int_equal(leat_shelf_open(path, MB, NULL, &g, &err), LEAT_E_BUSY);
+	snprintf(name, sizeof name, "process %ld", (long)getpid());
+	assert_non_null(strstr(err.message, name));
+	leat_shelf_close(f);
+	f = open_shelf(path, MB, NULL);
+	leat_shelf_close(f);
+	snap_files(path, 1);
+}
+
+/* What is damaged on the disk is not listed or not loaded, and makes room first; the rest goes on. */
+static void test_P11_P15_damaged_files(void **state)
+{
+	char path[64], name[512];
+	struct leat_shelf_counts n;
+	(void)state;
+	snap_folder(path);
+	struct leat_shelf *f = open_shelf(path, MB, NULL);
+	for (int i = 1; i <= 4; i++)
+		put(f, 1000 * i, (float)i);
+	leat_shelf_close(f);
+	DIR *d = opendir(path);
+	int k = 0;
+	for (struct dirent *e; (e = readdir(d));) {
+		if (strncmp(e->d_name, "leat-", 5))
+			continue;
+		snprintf(name, sizeof name, "%s/%s", path, e->d_name);
+		int fd = open(name, O_RDWR);
+		char c = 0;
+		if (k == 0)
+			assert_int_equal(ftruncate(fd, 700), 0);            /* seen when the folder is opened */
+		else if (k == 1)
+			assert_int_equal(pwrite(fd, &c, 1, 280 + 128 + 160 + 7), 1); /* cell: when it is loaded */
+		close(fd);
+		k++;
+	}
+	closedir(d);
+	assert_int_equal(k, 4);
+	f = open_shelf(path, MB, NULL);
+	leat_shelf_get_counts(f, &n);
+	assert_int_equal(n.n_damaged, 1);
+	assert_int_equal(n.n_files, 4);
+	int good = 0, bad = 0;
+	for (int i = 1; i <= 4; i++) {
+		struct leat_prefix_key key;
+		struct leat_snapshot *x = NULL;
+		struct leat_error err = LEAT_ERROR_INIT;
+		int32_t t[N];
+		size_t file;
+		memset(&key, 0, sizeof key);
+		key.model[0] = 1;
+		for (int j = 0; j < N; j++)
+			t[j] = 1000 * i + j;
+		if (!leat_shelf_find(f, &key, t, N, 0, &file))
+			continue;
+		enum leat_status st = leat_shelf_load(f, file, &x, &err);
+		good += st == LEAT_OK;
+		bad += st == LEAT_E_FORMAT && !x && !leat_shelf_find(f, &key, t, N, 0, &file);
+		leat_snapshot_unref(x);
+	}
+	assert_int_equal(good, 2);
+	assert_int_equal(bad, 1);
+	for (int i = 1; i <= 4; i++) /* what was damaged is written again */
+		put(f, 1000 * i, (float)i);
+	leat_shelf_get_counts(f, &n);
+	assert_int_equal(n.n_damaged, 0);
+	leat_shelf_close(f);
+	snap_files(path, 1);
+}
+
+static void test_P12_names_and_targets(void **state)
+{
+	struct leat_snapshot *x = snap_make(store, N, 1, 1), *y = NULL;
+	char path[64], name[400], longest[300];
+	struct leat_shelf *f = NULL;
+	(void)state;
+	snap_folder(path);
+	memset(longest, 'n', sizeof longest);
+	longest[256] = 0;
+	static const char *const bad[] = { "", ".", "..", "a/b" };
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(leat_disk_check_name(bad[i], NULL), LEAT_E_ARG);
+	assert_int_equal(leat_disk_check_name(longest, NULL), LEAT_E_ARG);
+	snprintf(name, sizeof name, "%s/%s", path, longest);
+	assert_int_equal(leat_snapshot_save(x, name, NULL, NULL), LEAT_E_ARG);
+	snprintf(name, sizeof name, "%s/..", path);
+	assert_int_equal(leat_snapshot_save(x, name, NULL, NULL), LEAT_E_ARG);
+	snprintf(name, sizeof name, "%s/none/state", path);
+	assert_int_equal(leat_snapshot_save(x, name, NULL, NULL), LEAT_E_NOTFOUND);
+	assert_int_equal(leat_snapshot_load(name, &y, NULL), LEAT_E_NOTFOUND);
+
+	snprintf(name, sizeof name, "%s/target", path);
+	assert_int_equal(symlink("/etc/hostname", name), 0);
+	assert_int_equal(leat_snapshot_save(x, name, NULL, NULL), LEAT_E_ARG);
+	unlink(name);
+	assert_int_equal(mkfifo(name, 0600), 0);
+	assert_int_equal(leat_snapshot_save(x, name, NULL, NULL), LEAT_E_ARG);
+	assert_int_equal(leat_snapshot_load(name, &y, NULL), LEAT_E_ARG); /* and does not hang */
+	unlink(name);
+	assert_int_equal(mkdir(name, 0700), 0);
+	assert_int_equal(leat_snapshot_save(x, name, NULL, NULL), LEAT_E_ARG);
+	assert_int_equal(leat_snapshot_load(name, &y, NULL), LEAT_E_ARG);
+	rmdir(name);
+	close(open(name, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(leat_shelf_open(name, MB, NULL, &f, NULL), LEAT_E_ARG); /* a file is no folder */
+	assert_int_equal(leat_snapshot_load(name, &y, NULL), LEAT_E_FORMAT);     /* and an empty one no state */
+	/* a folder or a link in the place of one of our names is left alone */
+	snprintf(name, sizeof name, "%s/leat-%064d.state", path, 0);
+	assert_int_equal(mkdir(name, 0700), 0);
+	f = open_shelf(path, MB, NULL);
+	leat_shelf_close(f);
+	leat_snapshot_unref(x);
+	snap_files(path, 1);
+}
+
+/* P13: where nothing may be written the folder is refused with a reason, or each put is. */
+static void test_P13_read_only(void **state)
+{
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_shelf *f = NULL;
+	(void)state;
+	assert_int_equal(leat_shelf_open("/proc/self", MB, NULL, &f, &err), LEAT_E_NOTFOUND);
+	assert_int_equal(leat_shelf_open("/sys", MB, NULL, &f, &err), LEAT_E_IO);
+	assert_non_null(strstr(err.message, "/sys"));
+	assert_int_equal(leat_shelf_open("/no/such/folder", MB, NULL, &f, &err), LEAT_E_NOTFOUND);
+	assert_null(f);
+}
+
+static void test_P02_rights(void **state)
+{
+	char path[64], name[96];
+	struct stat st;
+	(void)state;
+	snap_folder(path);
+	struct leat_snapshot *x = snap_make(store, N, 1, 1);
+	mode_t old = umask(0);
+	snprintf(name, sizeof name, "%s/state", path);
+	assert_int_equal(leat_snapshot_save(x, name, NULL, NULL), LEAT_OK);
+	umask(old);
+	assert_int_equal(stat(name, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	leat_snapshot_unref(x);
+	snap_files(path, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_budget_and_foreign_files),
+		cmocka_unit_test(test_P02_rights),
+		cmocka_unit_test(test_P03_P04_write_fails_at_call_k),
+		cmocka_unit_test(test_P03_dev_full_and_file_size_limit),
+		cmocka_unit_test(test_P05_fsync_fails),
+		cmocka_unit_test(test_P06_rename_fails),
+		cmocka_unit_test(test_P09_P10_stale_files_and_lock),
+		cmocka_unit_test(test_P11_P15_damaged_files),
+		cmocka_unit_test(test_P12_names_and_targets),
+		cmocka_unit_test(test_P13_read_only),
+	};
+	store = heap_store(0, 1, 1, 2, 0, 0);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	leat_store_destroy(store);
+	return failed;
+}
