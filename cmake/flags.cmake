@@ -18,6 +18,11 @@ target_compile_options(leat_flags INTERFACE
 	-fvisibility=hidden
 	# No path of the build machine in messages, asserts and debug data.
 	"-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=" "-ffile-prefix-map=${PROJECT_BINARY_DIR}/=")
+# The folder of compilation stands in debug data. Inside the tree the maps above make it relative.
+cmake_path(IS_PREFIX PROJECT_SOURCE_DIR "${PROJECT_BINARY_DIR}" inside)
+if(NOT inside)
+	target_compile_options(leat_flags INTERFACE "-ffile-prefix-map=${PROJECT_BINARY_DIR}=.")
+endif()
 if(LEAT_WERROR)
 	target_compile_options(leat_flags INTERFACE -Werror)
 endif()
