@@ -15,6 +15,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 MAX_SPREAD = 0.05  # (max - min) / median of the rounds; above it the cell has to be measured again
@@ -42,12 +43,16 @@ def options():
 	p.add_argument("--peer-args", default="", metavar="ARGS", help="more arguments for llama-bench")
 	p.add_argument("--wait-quiet", type=int, default=0, metavar="SECONDS", help="wait for a load below 0.5")
 	p.add_argument("--limits", action="store_true", help="run `leat bench limits` before and after, and show it")
+	p.add_argument("--cpu-time", action="store_true",
+		help="one thread, in CPU time: for a machine that others use")
 	p.add_argument("--null", action="store_true", help="llama.cpp in both seats: shows the noise of this machine")
 	p.add_argument("--raw", metavar="FILE", help="append every result as a JSON line")
 	p.add_argument("--timeout", type=int, default=900, metavar="SECONDS", help="of one turn")
 	opt = p.parse_args()
 	if (opt.threads is not None and opt.threads < 1) or opt.rounds < 1 or not 1 <= opt.repetitions <= 3:
 		p.error("-t and --rounds are at least 1, -r is 1 to 3")
+	if opt.cpu_time and opt.threads not in (None, 1):
+		p.error("--cpu-time measures one thread")
 	return opt
 
 
@@ -61,6 +66,16 @@ def pin(cpu_list):
 		os.sched_setaffinity(0, cpus)
 	except (ValueError, OSError) as error:
 		raise Failed(f"--tasksets {cpu_list}: {error}") from error
+
+
+def use_cpu_time():
+	"""Preloads cputime.c into both programs; their clocks then count the CPU time of the process."""
+	source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cputime.c")
+	folder = tempfile.TemporaryDirectory(prefix="leat-cputime-")
+	library = os.path.join(folder.name, "cputime.so")
+	call(["cc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-shared", "-fPIC", source, "-o", library], 60)
+	os.environ["LD_PRELOAD"] = library
+	return folder
 
 
 def call(command, timeout, cwd=None):
@@ -292,6 +307,10 @@ def print_table(models, results, quiet, opt):
 def compare(opt):
 	if opt.tasksets:
 		pin(opt.tasksets)
+	if opt.cpu_time:
+		opt.threads = 1
+		kept = use_cpu_time()  # the folder lives as long as the name
+		print("- times are CPU time of the process, not of the clock on the wall")
 	if opt.threads is None:
 		opt.threads = len(os.sched_getaffinity(0))
 	peer = Peer(opt.peer, opt.peer_args)
@@ -303,11 +322,13 @@ def compare(opt):
 	load, watch = load_average(), Watch()
 	results = [measure(seats, model, opt) for model in models]
 	foreign, steal = watch.shares()
-	quiet = float(load.split()[0]) < MAX_LOAD and foreign + steal <= MAX_FOREIGN
+	quiet = opt.cpu_time or float(load.split()[0]) < MAX_LOAD and foreign + steal <= MAX_FOREIGN
 	print(f"- load average {load} before, {load_average()} after; "
 		f"CPU time of others {100 * foreign:.1f} %, stolen {100 * steal:.1f} %")
 	show_limits(seats[0], "after", opt)
 	print_table(models, results, quiet, opt)
+	if opt.cpu_time:
+		kept.cleanup()
 
 
 def main():
