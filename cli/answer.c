@@ -156,9 +156,10 @@ void cli_write_escaped(const char *text, size_t n)
 
 const char *cli_finish_word(int finish)
 {
-	static const char *const words[] = { "none", "eos", "stop", "length", "cancelled", "error" };
+	static const char *const words[] = { "none", "eos", "stop", "length", "cancelled", "error",
+					     "timeout" };
 
-	return finish >= 0 && finish < 6 ? words[finish] : "?";
+	return finish >= 0 && finish < 7 ? words[finish] : "?";
 }
 
 static double rate(uint64_t tokens, uint64_t ns)

@@ -75,7 +75,7 @@ LEAT_API enum leat_status leat_model_chat_text(const struct leat_model *m, const
 /* ---- sessions ---------------------------------------------------------------------------------------------- */
 
 /* A sequence that lives on over requests: each feeds only what is new. It takes one of the engine's n_seqs and belongs
- * to the engine's thread. A model with two sets of rotary factors takes the long ones if the engine's context is long.
+ * to one thread at a time. A model with two sets of rotary factors takes the long ones if the engine's context is long.
  *
  * Its tokens are the prompts of its requests and the tokens that these returned, in order, however a request ended
  * (length, cancelled, failed), with two exceptions: a token that ended the answer (LEAT_FINISH_EOS) is not part of it,

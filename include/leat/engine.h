@@ -15,7 +15,8 @@ struct leat_model;
 
 /* ---- engines ----------------------------------------------------------------------------------------------- */
 
-/* Belongs to one thread at a time; its own worker threads are its own affair. */
+/* May be used from any thread. It has no thread that generates unless leat_engine_start makes one: whoever waits for
+ * a token runs the engine meanwhile, for all requests. Its worker threads are its own affair. */
 struct leat_engine;
 
 /* What matters more: speed, the same bits, or being right beyond doubt. */
@@ -38,9 +39,11 @@ struct leat_engine_params {
 	uint32_t cpu_mask_off; /* instruction sets not to use, bits as in leat_system_info.cpu_flags */
 	int32_t threads_poll_us; /* idle threads spin this long, then sleep; 0: 50 (none if oversubscribed); -1: none */
 	int32_t n_marks;      /* recurrent models: marks that all sessions together may have; 0: 4 */
+	int32_t max_queue;    /* requests that may wait for a sequence, at most 1048576; 0: 256; -1: none */
+	int32_t max_prefill_stall_ms; /* longest that an answer waits for prompts of others; 0: 200; -1: no bound */
 	int32_t reserved0;    /* zero */
 };
-#define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0 }
+#define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 
 /* Makes an engine over `m`, on which it takes a reference, and starts its threads. Memory for n_seqs sequences is
  * reserved here, so that generating cannot run out of it. `params` NULL: defaults.
@@ -80,6 +83,39 @@ typedef int leat_logits_fn(void *user, size_t index, const float *logits, int32_
  * in use; LEAT_E_CANCELLED: by row. A NaN in a row is no error here. */
 LEAT_API enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens, size_t n_tokens,
 					     int32_t chunk, leat_logits_fn *row, void *user, struct leat_error *err);
+
+/* Gives the engine a thread of its own that generates for as long as there is something to do, so that tokens wait
+ * for their readers. LEAT_E_BUSY: it has one; LEAT_E_LIMIT: no thread to be had. One thread at a time may call start
+ * and stop. */
+LEAT_API enum leat_status leat_engine_start(struct leat_engine *e, struct leat_error *err);
+
+/* Ends that thread after the step that it runs. Requests go on when somebody waits for them. Without one: nothing. */
+LEAT_API void leat_engine_stop(struct leat_engine *e);
+
+/* A file descriptor for poll() and its like, which is readable after events came for any request: read its 8 bytes,
+ * then take events with leat_request_poll(r, 0, ...) until it says LEAT_E_TIMEOUT. It belongs to the engine. Wants
+ * leat_engine_start, for nobody waits here. LEAT_E_LIMIT: no descriptor to be had. */
+LEAT_API enum leat_status leat_engine_fd(struct leat_engine *e, int32_t *ret, struct leat_error *err);
+
+/* What goes on in an engine. */
+struct leat_engine_load {
+	uint32_t struct_size;
+	int32_t n_open;         /* requests that wait or run */
+	int32_t n_sessions;     /* sequences that sessions hold */
+	int32_t reserved0;      /* zero */
+	uint64_t n_arrived, n_admitted; /* requests; one that was put aside is admitted again */
+	uint64_t n_preempted;   /* times that a request was put aside for others */
+	uint64_t n_refused;     /* requests that found the queue full */
+	uint64_t worst_stall_ns; /* longest that answers waited for prompts of others, beyond a step of their own */
+	/* Tokens of answers by that time: stalls[i] of them below stall_below_ms[i] milliseconds and not below the one
+	 * before; the last has no bound. */
+	uint64_t stalls[12];
+	uint64_t stall_below_ms[12]; /* the bounds, in milliseconds */
+};
+
+/* Fills *load, as far as load->struct_size says that the caller knows it. Any thread. Never fails when struct_size
+ * is set. */
+LEAT_API enum leat_status leat_engine_get_load(const struct leat_engine *e, struct leat_engine_load *load);
 
 #ifdef __cplusplus
 }

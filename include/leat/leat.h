@@ -38,8 +38,9 @@
  *   and accepts NULL. Other functions do not accept NULL handles. Arrays and texts that a function allocates are
  *   released with leat_free. What is "borrowed" belongs to the handle that it came from and lives as long, or as said.
  *   What is passed in is copied when it is needed after the call.
- * - Threads. A model may be used by any threads at once. An engine, its requests and its sessions belong to one thread
- *   at a time; two engines are independent. leat_request_cancel alone may be called from anywhere at any time.
+ * - Threads. Models and engines may be used by any threads at once; two engines are independent. A request is read by
+ *   one thread at a time, and a session belongs to one thread at a time. Functions that may be called from any thread
+ *   at any moment, leat_request_cancel among them, say so.
  * - The process. The library never prints, exits, aborts, installs a signal handler, or reads the environment. Model
  *   files are mapped: one that is shortened while it is used raises SIGBUS, as every mapping does.
  * - Text is bytes with a length; what the library returns is valid UTF-8, and where it says so NUL-terminated too.

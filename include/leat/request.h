@@ -17,7 +17,7 @@ struct leat_session;
 
 /* ---- requests ---------------------------------------------------------------------------------------------- */
 
-/* One text that an engine goes on from. Belongs to the engine's thread. */
+/* One text that an engine goes on from. One thread at a time reads it; the calls that say so may come from any. */
 struct leat_request;
 
 /* What to add to the logit of one token before anything else looks at it. */
@@ -53,8 +53,14 @@ struct leat_request_params {
 	const char *const *stop; /* the answer ends before one of these; 1 to 256 bytes each, NUL-terminated; copied */
 	const int32_t *stop_ids; /* tokens that end the answer as the model's own end does; copied */
 	int32_t n_stop_ids;      /* entries of stop_ids, at most 16 */
-	int32_t reserved0;       /* zero */
+	int32_t n_top;           /* alternatives that each token comes with, at most 20 */
 	struct leat_session *session; /* go on from what it holds (chat.h); NULL: begin anew */
+	/* Who is served first: -100 to 100, more is earlier. A level counts as ten seconds of arriving earlier, so that
+	 * nobody waits for ever. When memory is short, the one that is served last is put aside. */
+	int32_t priority;
+	int32_t reserved0;       /* zero */
+	uint64_t timeout_ns;     /* LEAT_FINISH_TIMEOUT when it has taken longer, from submit on; 0: no limit */
+	uint64_t queue_timeout_ns; /* the same for waiting to be admitted; 0: no limit */
 };
 /* Flags of struct leat_request_params. */
 enum {
@@ -69,9 +75,11 @@ enum {
 LEAT_API void leat_request_params_fill(const struct leat_model *m, struct leat_request_params *p, uint32_t struct_size);
 #define leat_request_params_init(m, p) leat_request_params_fill((m), (p), (uint32_t)sizeof(struct leat_request_params))
 
-/* Begins a request; nothing is computed yet. It holds the engine until leat_request_unref.
+/* Begins a request; nothing is computed yet. Up to n_seqs of them run together, the others wait; the text of each is
+ * the one that it would have alone. It holds the engine until leat_request_unref. Any thread.
  * LEAT_E_ARG names the field; LEAT_E_CONTEXT: the prompt is longer than the context; LEAT_E_LIMIT: too many stops or
- * biases; LEAT_E_BUSY: as many requests and sessions as n_seqs are live, or the session has a live request. */
+ * biases; LEAT_E_BUSY ("queue_full"): max_queue requests wait, or sessions hold all n_seqs, or the session has a live
+ * request. */
 LEAT_API enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_request_params *params,
 					      struct leat_request **ret, struct leat_error *err);
 
@@ -83,6 +91,13 @@ enum leat_finish {
 	LEAT_FINISH_LENGTH,    /* max_tokens, or the context is full */
 	LEAT_FINISH_CANCELLED, /* leat_request_cancel */
 	LEAT_FINISH_ERROR,     /* leat_request_next returned the error */
+	LEAT_FINISH_TIMEOUT,   /* timeout_ns or queue_timeout_ns */
+};
+
+/* One of the likeliest tokens, under the model's own distribution. */
+struct leat_token_prob {
+	int32_t id;    /* of the token */
+	float logprob; /* natural logarithm of its probability */
 };
 
 /* One event of an answer. */
@@ -95,18 +110,45 @@ struct leat_token {
 	float logit, prob, logprob; /* of id under the model's own distribution, before any sampler */
 	int32_t is_eos;          /* 1: id is one of those that end a text */
 	int32_t finish;          /* enum leat_finish; nonzero on the last event only */
+	const struct leat_token_prob *top; /* the n_top likeliest, best first; borrowed like text */
+	int32_t n_top;           /* as asked for, or as many as there are */
+	int32_t reserved0;       /* zero */
 };
-#define LEAT_TOKEN_INIT { sizeof(struct leat_token), 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
+#define LEAT_TOKEN_INIT { sizeof(struct leat_token), 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
 
-/* Runs the engine until this request has a token, and returns it. Text that may yet become a stop string, and
- * characters that are not whole, come with a later event, so an event may be without text; the last may bring the rest.
- * After the event with finish != 0 every call returns LEAT_E_ARG.
- * LEAT_E_NONFINITE: the model computed a NaN; the request is over, the engine goes on. */
+/* Waits until this request has a token, and returns it. If nobody else does, it runs the engine, for all requests.
+ * Text that may yet become a stop string, and characters that are not whole, come with a later event, so an event may
+ * be without text; the last may bring the rest. After the event with finish != 0 every call returns LEAT_E_ARG.
+ * LEAT_E_NONFINITE: the model computed a NaN; the request is over, the engine goes on. LEAT_E_CONTEXT ("cache_full"):
+ * no memory for another token, though nobody else uses any. LEAT_E_BUSY: sessions hold what it would need. */
 LEAT_API enum leat_status leat_request_next(struct leat_request *r, struct leat_token *ret, struct leat_error *err);
 
-/* The next leat_request_next returns an event with LEAT_FINISH_CANCELLED. Any thread, signal handlers too; again is
- * fine. The caller sees to it that `r` still lives. */
+/* The same, for at most timeout_ns (below 0: without end), then LEAT_E_TIMEOUT, which changes nothing. 0 takes what is
+ * there and runs nothing, so it wants leat_engine_start. */
+LEAT_API enum leat_status leat_request_poll(struct leat_request *r, int64_t timeout_ns, struct leat_token *ret,
+					    struct leat_error *err);
+
+/* Gets each event, the last one too, on the thread that called leat_request_stream. Nonzero stops: the token counts,
+ * and is the last that is shown. It may call leat_request_cancel. */
+typedef int leat_token_fn(void *user, const struct leat_token *t);
+
+/* leat_request_next until the end, each event to `token`. After a stop the request has ended with
+ * LEAT_FINISH_CANCELLED. */
+LEAT_API enum leat_status leat_request_stream(struct leat_request *r, leat_token_fn *token, void *user,
+					      struct leat_error *err);
+
+/* Stops within one step: after the events that wait already comes one with LEAT_FINISH_CANCELLED. Any thread, signal
+ * handlers too; again is fine. The caller sees to it that `r` still lives. */
 LEAT_API void leat_request_cancel(struct leat_request *r);
+
+/* No more steps for this request until it is resumed; others may get its sequence. Any thread. */
+LEAT_API void leat_request_pause(struct leat_request *r);
+
+/* Goes on where it was paused. Any thread. */
+LEAT_API void leat_request_resume(struct leat_request *r);
+
+/* See leat_request_params.priority, to which it is cut. Any thread. */
+LEAT_API void leat_request_set_priority(struct leat_request *r, int32_t priority);
 
 /* What a request took. */
 struct leat_request_stats {
@@ -119,16 +161,18 @@ struct leat_request_stats {
 	/* 1: a model with two sets of rotary factors (longrope) took the long ones, because prompt and max_tokens
 	 * together exceed its original context. Fixed when the request is submitted. */
 	int32_t rope_long;
-	int32_t reserved0;       /* zero */
-	uint64_t n_cached;       /* tokens that the session held already */
-	char reserved[32];       /* zero */
+	int32_t n_preempted;     /* times that it was put aside for others */
+	uint64_t n_cached;       /* tokens that were not computed: the session held them */
+	uint64_t queued_ns;      /* from submit until it was admitted */
+	uint64_t first_token_ns; /* from submit until the first token was drawn */
+	char reserved[16];       /* zero */
 };
 
 /* Fills *stats, as far as stats->struct_size says that the caller knows it; at any time of the request's life. Never
  * fails when struct_size is set. */
 LEAT_API enum leat_status leat_request_get_stats(const struct leat_request *r, struct leat_request_stats *stats);
 
-/* Ends the request if it is still running, and gives its sequence back to the engine. */
+/* Ends the request if it is still running, and gives its sequence back to the engine, after the step that runs. */
 LEAT_API void leat_request_unref(struct leat_request *r);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* run.c - leat_engine_* and leat_request_*. */
+/* run.c - leat_engine_*. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +30,11 @@ enum leat_status leat_engine_get_info(const struct leat_engine *e, struct leat_e
 		.mode = e->mode,
 		.n_ctx = e->n_ctx > INT32_MAX ? 0 : (int32_t)e->n_ctx,
 		.state_bytes = e->store->cells_bytes + e->store->pages_bytes,
-		.scratch_bytes = e->plans.bytes,
-		.plan_lookups = e->plans.lookups,
-		.plan_hits = e->plans.hits,
-		.steps = e->n_steps,
-		.tokens = e->n_tokens,
+		.scratch_bytes = atomic_load_explicit(&e->told_scratch_bytes, memory_order_relaxed),
+		.plan_lookups = atomic_load_explicit(&e->told_lookups, memory_order_relaxed),
+		.plan_hits = atomic_load_explicit(&e->told_hits, memory_order_relaxed),
+		.steps = atomic_load_explicit(&e->told_steps, memory_order_relaxed),
+		.tokens = atomic_load_explicit(&e->told_tokens, memory_order_relaxed),
 	};
 	leat_escape(r.device, sizeof r.device, e->device, strlen(e->device));
 	leat_info_give(info, &r, sizeof r);
@@ -63,7 +63,12 @@ enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens
 		return leat_fail(err, LEAT_E_ARG, "chunk", LEAT_NO_OFFSET, "chunk is %d, wanted 0 or more", chunk);
 	if (!chunk || chunk > most)
 		chunk = most;
-	LEAT_TRY(leat_seq_open(e, &s, err));
+	leat_drive_lock(e);
+	st = leat_seq_open(e, &s, err);
+	if (st != LEAT_OK) {
+		leat_drive_unlock(e);
+		return st;
+	}
 	leat_seq_expect(e, &s, n_tokens < INT64_MAX ? (int64_t)n_tokens : INT64_MAX);
 	for (size_t i = 0; i < n_tokens && st == LEAT_OK;) {
 		size_t n = n_tokens - i < (size_t)chunk ? n_tokens - i : (size_t)chunk;
@@ -71,82 +76,50 @@ enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens
 		i += n;
 	}
 	leat_seq_close(e, &s);
+	leat_drive_unlock(e);
 	return st;
 }
 
-static struct leat_request_params default_params(const struct leat_model *m)
+enum leat_status leat_engine_start(struct leat_engine *e, struct leat_error *err)
 {
-	int rwkv = m->w.arch && m->w.arch->family == LEAT_FAMILY_RWKV;
-	/* RWKV's fading penalties are tuned to the World vocabulary; others have far commoner common tokens */
-	int fading = rwkv && !strcmp(leat_vocab_kind(m->vocab), "rwkv");
-	return (struct leat_request_params){
-		.struct_size = sizeof(struct leat_request_params),
-		.flags = LEAT_REQUEST_RANDOM_SEED,
-		.max_tokens = -1,
-		.temperature = rwkv ? 1.0f : 0.8f,
-		.top_k = rwkv ? 0 : 40,
-		.top_p = rwkv ? 0.5f : 0.95f,
-		.min_p = rwkv ? 0.0f : 0.05f,
-		.typical_p = 1.0f,
-		.repeat_penalty = 1.0f,
-		.repeat_last_n = 64,
-		.presence_penalty = fading ? 0.3f : 0.0f,
-		.frequency_penalty = fading ? 0.3f : 0.0f,
-		.penalty_decay = fading ? 0.996f : 1.0f,
-	};
+	return leat_drive_start(e, err);
 }
 
-void leat_request_params_fill(const struct leat_model *m, struct leat_request_params *p, uint32_t struct_size)
+void leat_engine_stop(struct leat_engine *e)
 {
-	const struct leat_request_params d = default_params(m);
-	if (struct_size < sizeof struct_size)
-		return;
-	memset(p, 0, struct_size);
-	memcpy(p, &d, struct_size < sizeof d ? struct_size : sizeof d);
-	p->struct_size = struct_size;
+	leat_drive_stop(e);
 }
 
-enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_request_params *params,
-				     struct leat_request **ret, struct leat_error *err)
+enum leat_status leat_engine_fd(struct leat_engine *e, int32_t *ret, struct leat_error *err)
 {
-	struct leat_request_params p = default_params(e->model);
-	if (!params)
-		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET,
-				 "no parameters: at least the prompt is needed");
-	LEAT_TRY(leat_params_take(&p, sizeof p, params, err));
-	return leat_request_open(e, &p, ret, err);
-}
-
-enum leat_status leat_request_next(struct leat_request *r, struct leat_token *ret, struct leat_error *err)
-{
-	struct leat_token t;
-	uint32_t size = ret->struct_size;
-	if (size < sizeof size)
-		return leat_fail(err, LEAT_E_ABI, "struct_size", LEAT_NO_OFFSET,
-				 "initialise leat_token with LEAT_TOKEN_INIT");
-	LEAT_TRY(leat_request_run(r, &t, err));
-	leat_info_give(ret, &t, sizeof t);
+	int fd;
+	LEAT_TRY(leat_drive_fd(e, &fd, err));
+	*ret = fd;
 	return LEAT_OK;
 }
 
-void leat_request_cancel(struct leat_request *r)
+static uint64_t get(const _Atomic uint64_t *v)
 {
-	atomic_store_explicit(&r->cancelled, 1, memory_order_relaxed);
+	return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-enum leat_status leat_request_get_stats(const struct leat_request *r, struct leat_request_stats *stats)
+enum leat_status leat_engine_get_load(const struct leat_engine *e, struct leat_engine_load *ret)
 {
-	struct leat_request_stats s = {
-		.struct_size = sizeof s, .finish = r->finish, .seed = r->seed, .n_prompt = r->n_prompt,
-		.n_generated = r->n_generated, .prompt_ns = r->prompt_ns, .generate_ns = r->generate_ns,
-		.n_cached = r->n_cached,
-		.rope_long = r->rope_long,
+	const struct leat_schedule *s = &e->sched;
+	struct leat_engine_load r = {
+		.struct_size = sizeof r,
+		.n_open = atomic_load(&s->n_open),
+		.n_sessions = atomic_load(&s->n_session_seqs),
+		.n_arrived = get(&s->n_arrived),
+		.n_admitted = get(&s->n_admitted),
+		.n_preempted = get(&s->n_preempted),
+		.n_refused = get(&s->n_refused),
+		.worst_stall_ns = get(&s->pace.worst_ns),
 	};
-	leat_info_give(stats, &s, sizeof s);
+	for (int i = 0; i < LEAT_STALL_BUCKETS; i++) {
+		r.stalls[i] = get(&s->pace.stalls[i]);
+		r.stall_below_ms[i] = leat_stall_bound_ms(i);
+	}
+	leat_info_give(ret, &r, sizeof r);
 	return LEAT_OK;
-}
-
-void leat_request_unref(struct leat_request *r)
-{
-	leat_request_close(r);
 }

@@ -17,6 +17,10 @@ enum {
 	CELLS_PER_SEQ = 3,         /* the committed state, the next one, and one that a session may go back to */
 	DEFAULT_MARKS = 4,
 	MAX_MARKS = 65536,
+	DEFAULT_QUEUE = 256,
+	MAX_QUEUE = 1 << 20,
+	DEFAULT_STALL_MS = 200,
+	MAX_STALL_MS = 3600000,
 };
 static const size_t plan_cache_bytes = (size_t)1 << 30;
 static const size_t logits_bytes = (size_t)256 << 20; /* most that one step may return */
@@ -38,6 +42,10 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 		return arg_error(err, "n_batch", p->n_batch, 0, MAX_BATCH);
 	if (p->n_marks < 0 || p->n_marks > MAX_MARKS)
 		return arg_error(err, "n_marks", p->n_marks, 0, MAX_MARKS);
+	if (p->max_queue < -1 || p->max_queue > MAX_QUEUE)
+		return arg_error(err, "max_queue", p->max_queue, -1, MAX_QUEUE);
+	if (p->max_prefill_stall_ms < -1 || p->max_prefill_stall_ms > MAX_STALL_MS)
+		return arg_error(err, "max_prefill_stall_ms", p->max_prefill_stall_ms, -1, MAX_STALL_MS);
 	if (p->n_ctx < 0)
 		return arg_error(err, "n_ctx", p->n_ctx, 0, INT32_MAX);
 	if (p->mode < LEAT_MODE_DEFAULT || p->mode > LEAT_MODE_REFERENCE)
@@ -161,6 +169,18 @@ static enum leat_status open_state(struct leat_engine *e, int64_t n_ctx, struct 
 	return LEAT_OK;
 }
 
+static enum leat_status open_schedule(struct leat_engine *e, const struct leat_engine_params *p, struct leat_error *err)
+{
+	int queue = p->max_queue < 0 ? 0 : p->max_queue ? p->max_queue : DEFAULT_QUEUE;
+	int stall_ms = p->max_prefill_stall_ms < 0 ? 0
+		       : p->max_prefill_stall_ms   ? p->max_prefill_stall_ms
+						   : DEFAULT_STALL_MS;
+	if (leat_drive_init(e) || leat_schedule_init(e, queue, (uint64_t)stall_ms * 1000000))
+		return leat_fail(err, LEAT_E_NOMEM, "max_queue", LEAT_NO_OFFSET, "out of memory for %d requests",
+				 queue + e->n_seqs);
+	return LEAT_OK;
+}
+
 enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret,
 				  struct leat_error *err)
 {
@@ -176,6 +196,8 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 		st = open_device(e, p, err);
 	if (st == LEAT_OK)
 		st = open_state(e, p->n_ctx, err);
+	if (st == LEAT_OK)
+		st = open_schedule(e, p, err);
 	if (st != LEAT_OK) {
 		leat_engine_drop(e);
 		return st;
@@ -194,6 +216,9 @@ void leat_engine_drop(struct leat_engine *e)
 {
 	if (!e || atomic_fetch_sub(&e->refs, 1) != 1)
 		return;
+	leat_drive_stop(e);
+	leat_schedule_deinit(e);
+	leat_drive_deinit(e);
 	leat_store_destroy(e->store);
 	leat_step_deinit(&e->step);
 	if (e->plans.backend)

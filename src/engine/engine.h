@@ -1,19 +1,22 @@
 /* engine.h - a model on a device with its caches: steps, sequences, requests.
  *
- * One thread owns an engine. A step feeds tokens of one or more sequences; the sequences' new states become theirs only
- * when the step has been accepted, so a step that is thrown away leaves no trace. */
+ * Whoever has the baton owns an engine (drive.h); steps and sequences are its business alone. A step feeds tokens of
+ * one or more sequences; the sequences' new states become theirs only when the step has been accepted, so a step that
+ * is thrown away leaves no trace. */
 #ifndef LEAT_ENGINE_ENGINE_H
 #define LEAT_ENGINE_ENGINE_H
 
 #include <stdatomic.h>
 
+#include "engine/drive.h"
+#include "engine/schedule.h"
 #include "leat/leat.h"
 #include "model/model.h"
 #include "plan/cache.h"
 #include "state/store.h"
 
 struct leat_engine {
-	atomic_int refs;          /* the creator's, and one for each live request */
+	atomic_int refs;          /* the creator's, and one for each request and session that a user holds */
 	struct leat_model *model; /* referenced */
 	const struct leat_backend *backend;
 	void *dev;
@@ -21,10 +24,15 @@ struct leat_engine {
 	struct leat_store *store;
 	struct leat_step step;
 	struct leat_exec *exec;   /* of the last step: its results are readable */
+	struct leat_exec *running; /* submitted and not finished */
+	struct leat_driver driver;
+	struct leat_schedule sched;
 	int mode, kv_type, n_threads, n_seqs, n_batch, n_marks, n_live;
 	int64_t n_ctx;            /* INT64_MAX: no limit */
 	uint64_t opts;
-	uint64_t n_steps, n_tokens;
+	uint64_t n_steps, n_prepared;
+	/* for leat_engine_get_info, from any thread */
+	_Atomic uint64_t told_steps, told_tokens, told_lookups, told_hits, told_scratch_bytes;
 	char device[96];
 };
 
@@ -33,6 +41,7 @@ struct leat_seq {
 	int slot;
 	int cell[2], now;   /* recurrent: committed state in cell[now], the other receives the next */
 	int64_t n_past;
+	uint64_t in_step;   /* number of the last step that it was put into */
 	int rope_long;      /* the long frequencies of the model turn its keys: part of every cache key */
 };
 
@@ -81,6 +90,13 @@ void leat_seq_rewind(struct leat_engine *e, struct leat_seq *s, const struct lea
  * would exceed n_ctx. On failure no sequence has changed. Result rows stay valid until the next step. */
 enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
 				  struct leat_error *err);
+/* The same in three phases. Prepare fills the step block and finds the plan; submit starts the step and may return
+ * before it has run; finish waits and commits. A prepared step that is not submitted leaves no trace. */
+enum leat_status leat_engine_prepare(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
+				     struct leat_error *err);
+void leat_engine_submit(struct leat_engine *e);
+enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
+				    struct leat_error *err);
 const float *leat_engine_row(const struct leat_engine *e, int row);
 int leat_engine_max_outputs(const struct leat_engine *e);
 

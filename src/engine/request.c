@@ -1,4 +1,5 @@
-/* request.c - feed the prompt in chunks, then draw, decode to text, look for stops, feed back. */
+/* request.c - a request before it runs: its parameters checked, its memory taken. What happens to it then is in
+ * schedule.c (waiting and being admitted), choose.c (being fed) and emit.c (answering). */
 #include "engine/request.h"
 
 #include <math.h>
@@ -71,78 +72,104 @@ static enum leat_status make_stops(struct leat_request *r, const struct leat_req
 	return leat_stops_create(p->stop, lens, p->n_stop, &r->stops, err);
 }
 
-/* The prompt; of a session first what it holds and has not fed. */
-static enum leat_status take_prompt(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
+enum leat_status leat_grow_ids(int32_t **ids, size_t *cap, size_t n, struct leat_error *err)
 {
-	const struct leat_session *s = r->session;
-	size_t held = 0, n = (size_t)p->n_tokens;
-	if (s) {
-		r->n_cached = (size_t)s->seq.n_past;
-		held = s->n_ids - r->n_cached;
-	}
-	r->n_prompt = held + n;
-	r->prompt = malloc((r->n_prompt ? r->n_prompt : 1) * sizeof *r->prompt);
-	if (!r->prompt)
-		return leat_fail(err, LEAT_E_NOMEM, "tokens", LEAT_NO_OFFSET, "out of memory");
-	if (held)
-		memcpy(r->prompt, s->id + r->n_cached, held * sizeof *r->prompt);
-	if (n)
-		memcpy(r->prompt + held, p->tokens, n * sizeof *r->prompt);
+	size_t want = *cap ? *cap : 64;
+	if (n <= *cap)
+		return LEAT_OK;
+	while (want < n)
+		want *= 2;
+	int32_t *grown = want <= SIZE_MAX / 2 / sizeof **ids ? realloc(*ids, want * sizeof **ids) : NULL;
+	if (!grown)
+		return leat_fail(err, LEAT_E_NOMEM, "tokens", LEAT_NO_OFFSET, "out of memory for %zu tokens", n);
+	*ids = grown;
+	*cap = want;
 	return LEAT_OK;
 }
 
-static enum leat_status take_sequence(struct leat_request *r, const struct leat_request_params *p,
-				      struct leat_error *err)
+/* The most tokens that a request may come to hold. */
+static int64_t expected(const struct leat_request *r)
 {
-	if (r->session) {
-		LEAT_TRY(leat_session_append(r->session, p->tokens, (size_t)p->n_tokens, err));
-		r->session->live = r;
-		r->seq = &r->session->seq;
-	} else {
-		LEAT_TRY(leat_seq_open(r->engine, &r->own, err));
-		r->seq = &r->own;
-		int64_t room = r->engine->n_ctx - (int64_t)r->n_prompt;
-		int64_t most = p->max_tokens > 0 && p->max_tokens < room ? p->max_tokens : room;
-		leat_seq_expect(r->engine, r->seq, (int64_t)r->n_prompt + most);
-	}
-	r->rope_long = r->seq->rope_long;
+	int64_t room = r->engine->n_ctx - (int64_t)r->n_first;
+	return (int64_t)r->n_first + (r->max_tokens >= 0 && r->max_tokens < room ? r->max_tokens : room);
+}
+
+/* The prompt, and room for the answer, so that no token has to ask for memory. */
+static enum leat_status take_tokens(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
+{
+	enum { ROOM = 65536 }; /* tokens of an answer that room is made for at once */
+	r->n_first = (size_t)p->n_tokens;
+	size_t answer = (size_t)(expected(r) - (int64_t)r->n_first);
+	size_t cap = r->n_first + (answer < ROOM ? answer : ROOM) + 1;
+	r->id = cap <= SIZE_MAX / sizeof *r->id ? malloc(cap * sizeof *r->id) : NULL;
+	if (!r->id)
+		return leat_fail(err, LEAT_E_NOMEM, "tokens", LEAT_NO_OFFSET, "out of memory");
+	r->cap_ids = cap;
+	r->n_ids = r->n_prompt = r->n_first;
+	memcpy(r->id, p->tokens, r->n_first * sizeof *r->id);
+	struct leat_seq s = { 0 };
+	leat_seq_expect(r->engine, &s, expected(r));
+	r->rope_long = s.rope_long;
 	return LEAT_OK;
+}
+
+/* A session's tokens: those it holds and has not fed are fed before the prompt. */
+static enum leat_status take_session(struct leat_request *r, const struct leat_request_params *p,
+				     struct leat_error *err)
+{
+	struct leat_session *s = r->session;
+	r->n_cached = (size_t)s->seq.n_past;
+	r->rope_long = s->seq.rope_long;
+	LEAT_TRY(leat_session_append(s, p->tokens, (size_t)p->n_tokens, err));
+	r->n_first = s->n_ids;
+	r->n_prompt = s->n_ids - r->n_cached;
+	return LEAT_OK;
+}
+
+static enum leat_status take_stream(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
+{
+	enum { MOST_EVENTS = 256 };
+	uint32_t n = p->max_tokens >= 0 && p->max_tokens < MOST_EVENTS - 3 ? (uint32_t)p->max_tokens + 3 : MOST_EVENTS;
+	/* an event holds one token's text, what was held back before it, and at the end what is flushed */
+	size_t most = r->engine->model->max_token_bytes + 2 * LEAT_MAX_STOP_BYTES + 64;
+	r->raw = malloc(most);
+	if (!r->raw || leat_stream_init(&r->out, n, most, r->n_top))
+		return leat_fail(err, LEAT_E_NOMEM, "tokens", LEAT_NO_OFFSET, "out of memory for events");
+	return LEAT_OK;
+}
+
+static uint64_t deadline(const struct leat_request *r, uint64_t timeout_ns)
+{
+	return !timeout_ns ? 0 : timeout_ns < UINT64_MAX - r->submitted_ns ? r->submitted_ns + timeout_ns : UINT64_MAX;
 }
 
 static enum leat_status set_up(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
 {
-	const struct leat_model *m = r->engine->model;
 	r->flags = p->flags;
 	r->max_tokens = p->max_tokens;
+	r->n_top = p->n_top;
+	r->submitted_ns = leat_now_ns();
+	r->deadline_ns = deadline(r, p->timeout_ns);
+	r->queue_deadline_ns = deadline(r, p->queue_timeout_ns);
+	atomic_init(&r->priority, p->priority);
 	r->seed = p->flags & LEAT_REQUEST_RANDOM_SEED ? random_seed() : p->seed;
-	/* an event holds one token's text, what was held back before it, and at the end what is flushed */
-	r->text_cap = m->max_token_bytes + 2 * LEAT_MAX_STOP_BYTES + 64;
-	r->raw = malloc(r->text_cap);
-	r->text = malloc(r->text_cap);
-	if (!r->raw || !r->text)
-		return leat_fail(err, LEAT_E_NOMEM, "tokens", LEAT_NO_OFFSET, "out of memory");
-	LEAT_TRY(take_prompt(r, p, err));
+	LEAT_TRY(take_stream(r, p, err));
 	LEAT_TRY(make_sampler(r, p, err));
 	LEAT_TRY(make_stops(r, p, err));
-	leat_detok_init(&r->detok, m->vocab, (p->flags & LEAT_REQUEST_SHOW_SPECIAL) != 0);
+	leat_detok_init(&r->detok, r->engine->model->vocab, (p->flags & LEAT_REQUEST_SHOW_SPECIAL) != 0);
+	LEAT_TRY(r->session ? take_session(r, p, err) : take_tokens(r, p, err));
 	/* fading penalties look at the answer only, as RWKV's own chat programs do; windowed ones at the prompt too */
-	for (size_t i = 0; i < r->n_cached && p->penalty_decay >= 1; i++)
-		leat_sampler_accept(r->sampler, r->session->id[i]);
-	for (size_t i = 0; i < r->n_prompt && p->penalty_decay >= 1; i++)
-		leat_sampler_accept(r->sampler, r->prompt[i]);
-	return take_sequence(r, p, err);
+	size_t n;
+	const int32_t *ids = leat_request_ids(r, &n);
+	for (size_t i = 0; i < n && p->penalty_decay >= 1; i++)
+		leat_sampler_accept(r->sampler, ids[i]);
+	return LEAT_OK;
 }
 
-/* The request's part in a session, or its own sequence, is over. */
-static void give_sequence(struct leat_request *r)
+int64_t leat_request_key(const struct leat_request *r)
 {
-	if (!r->seq)
-		return;
-	if (r->session)
-		leat_session_rest(r->session);
-	else
-		leat_seq_close(r->engine, &r->own);
-	r->seq = NULL;
+	return (int64_t)r->submitted_ns -
+	       atomic_load_explicit(&r->priority, memory_order_relaxed) * LEAT_PRIORITY_NS;
 }
 
 static enum leat_status check_session(const struct leat_engine *e, const struct leat_session *s, uint64_t n_tokens,
@@ -188,169 +215,76 @@ static enum leat_status check(const struct leat_engine *e, const struct leat_req
 	return p->session ? check_session(e, p->session, p->n_tokens, err) : LEAT_OK;
 }
 
+static enum leat_status check_service(const struct leat_request_params *p, struct leat_error *err)
+{
+	if (p->priority < -LEAT_MAX_PRIORITY || p->priority > LEAT_MAX_PRIORITY)
+		return leat_fail(err, LEAT_E_ARG, "priority", LEAT_NO_OFFSET, "priority is %d, wanted %d to %d",
+				 p->priority, -LEAT_MAX_PRIORITY, LEAT_MAX_PRIORITY);
+	if (p->n_top < 0 || p->n_top > LEAT_MAX_TOP)
+		return leat_fail(err, LEAT_E_ARG, "n_top", LEAT_NO_OFFSET, "n_top is %d, wanted 0 to %d", p->n_top,
+				 LEAT_MAX_TOP);
+	return LEAT_OK;
+}
+
 enum leat_status leat_request_open(struct leat_engine *e, const struct leat_request_params *p,
 				   struct leat_request **ret, struct leat_error *err)
 {
 	LEAT_TRY(check(e, p, err));
+	LEAT_TRY(check_service(p, err));
 	struct leat_request *r = calloc(1, sizeof *r);
 	if (!r)
 		return leat_fail(err, LEAT_E_NOMEM, "request", LEAT_NO_OFFSET, "out of memory");
-	r->engine = leat_engine_hold(e);
+	atomic_init(&r->refs, 1);
+	r->engine = e;
 	r->session = p->session ? leat_session_hold(p->session) : NULL;
+	size_t n_before = r->session ? r->session->n_ids : 0;
 	enum leat_status st = set_up(r, p, err);
+	if (st == LEAT_OK)
+		st = leat_schedule_offer(e, r, err);
 	if (st != LEAT_OK) {
-		leat_request_close(r);
+		if (r->session)
+			r->session->n_ids = n_before;
+		leat_request_drop(r);
 		return st;
 	}
+	if (r->session)
+		r->session->live = r;
+	leat_engine_hold(e);
 	*ret = r;
 	return LEAT_OK;
 }
 
 void leat_request_close(struct leat_request *r)
 {
+	struct leat_engine *e;
 	if (!r)
 		return;
-	give_sequence(r);
+	e = r->engine;
+	if (r->session) { /* which its user may use again as soon as this returns */
+		leat_drive_lock(e);
+		leat_schedule_attend(e);
+		leat_request_end(r, LEAT_FINISH_CANCELLED, LEAT_OK, NULL);
+		leat_schedule_sweep(e);
+		leat_request_drop(r);
+		leat_drive_unlock(e);
+	} else {
+		atomic_store(&r->abandoned, 1);
+		leat_drive_attend(e);
+		leat_request_drop(r);
+	}
+	leat_engine_drop(e);
+}
+
+void leat_request_drop(struct leat_request *r)
+{
+	if (atomic_fetch_sub(&r->refs, 1) != 1)
+		return;
 	leat_session_drop(r->session);
 	leat_sampler_destroy(r->sampler);
 	leat_stops_destroy(r->stops);
-	free(r->prompt);
+	leat_stream_deinit(&r->out);
+	free(r->spilled);
+	free(r->id);
 	free(r->raw);
-	free(r->text);
-	leat_engine_drop(r->engine);
 	free(r);
-}
-
-/* One step with the next chunk of the prompt, or with the last drawn token. *ret_ready: logits of a next token exist.
- */
-static enum leat_status feed(struct leat_request *r, int *ret_ready, struct leat_error *err)
-{
-	struct leat_feed f = { .seq = r->seq, .tokens = &r->last, .n_tokens = 1, .want = LEAT_WANT_LAST };
-	uint64_t t0 = leat_now_ns(), *sum = &r->generate_ns;
-	if (r->n_fed < r->n_prompt) {
-		size_t left = r->n_prompt - r->n_fed,
-		       n = left < (size_t)r->engine->n_batch ? left : (size_t)r->engine->n_batch;
-		f.tokens = r->prompt + r->n_fed;
-		f.n_tokens = (int)n;
-		f.want = n == left ? LEAT_WANT_LAST : LEAT_WANT_NONE;
-		sum = &r->prompt_ns;
-	}
-	LEAT_TRY(leat_engine_step(r->engine, &f, 1, err));
-	if (r->session)
-		r->session->has_row = 0; /* of another token now */
-	if (sum == &r->prompt_ns)
-		r->n_fed += (size_t)f.n_tokens;
-	*sum += leat_now_ns() - t0;
-	*ret_ready = f.want == LEAT_WANT_LAST;
-	return LEAT_OK;
-}
-
-static void end(struct leat_request *r, struct leat_token *t, int why)
-{
-	r->finish = t->finish = why;
-	if (why != LEAT_FINISH_STOP) { /* what was held back is text after all */
-		size_t n = leat_detok_flush(&r->detok, r->raw, r->text_cap), out = 0;
-		if (r->stops) {
-			if (leat_stops_feed(r->stops, r->raw, n, r->text + t->text_bytes, &out) < 0) {
-				t->text_bytes += out;
-				out = leat_stops_flush(r->stops, r->text + t->text_bytes);
-			}
-			t->text_bytes += out;
-		} else {
-			memcpy(r->text + t->text_bytes, r->raw, n);
-			t->text_bytes += n;
-		}
-	}
-	give_sequence(r);
-}
-
-/* The text that token t brings into r->text. *ret_stop: a stop string ended it. */
-static enum leat_status decode(struct leat_request *r, struct leat_token *t, int *ret_stop, struct leat_error *err)
-{
-	size_t n = leat_detok_next(&r->detok, t->id, r->raw, r->text_cap), out = n;
-	int stop = -1;
-	if (r->stops)
-		stop = leat_stops_feed(r->stops, r->raw, n, r->text, &out);
-	else
-		memcpy(r->text, r->raw, n);
-	t->text_bytes = out;
-	*ret_stop = stop >= 0;
-	if (!r->session || !r->stops)
-		return LEAT_OK;
-	int whole = r->detok.n_held == 0, held = stop >= 0 || !whole || leat_stops_held(r->stops);
-	r->shown_since_hold = out + (r->session->holding ? r->shown_since_hold : 0);
-	LEAT_TRY(leat_session_drew(r->session, r->raw, n, whole, held, err));
-	return stop >= 0 ? leat_session_cut(r->session, r->shown_since_hold, err) : LEAT_OK;
-}
-
-static enum leat_status draw(struct leat_request *r, struct leat_token *t, struct leat_error *err)
-{
-	struct leat_drawn d;
-	const float *row =
-		r->session && r->session->has_row ? r->session->row : leat_engine_row(r->engine, 0);
-	LEAT_TRY(leat_sampler_draw(r->sampler, row, (uint64_t)r->seq->n_past, &d, err));
-	leat_sampler_accept(r->sampler, d.id);
-	t->id = r->last = d.id;
-	t->logit = d.logit;
-	t->prob = d.prob;
-	t->logprob = d.logprob;
-	t->index = r->n_generated++;
-	t->is_eos = leat_vocab_is_end(r->engine->model->vocab, d.id);
-	for (int i = 0; i < r->n_stop_ids; i++)
-		t->is_eos |= d.id == r->stop_id[i];
-	return LEAT_OK;
-}
-
-static enum leat_status take(struct leat_request *r, struct leat_token *t, struct leat_error *err)
-{
-	int stop;
-	if (t->is_eos && !(r->flags & LEAT_REQUEST_IGNORE_EOS)) {
-		end(r, t, LEAT_FINISH_EOS);
-		return LEAT_OK;
-	}
-	if (r->session)
-		LEAT_TRY(leat_session_append(r->session, &t->id, 1, err));
-	LEAT_TRY(decode(r, t, &stop, err));
-	if (stop)
-		end(r, t, LEAT_FINISH_STOP);
-	else if ((r->max_tokens > 0 && r->n_generated >= (uint64_t)r->max_tokens) ||
-		 r->seq->n_past >= r->engine->n_ctx)
-		end(r, t, LEAT_FINISH_LENGTH);
-	return LEAT_OK;
-}
-
-/* The next token; or the end, without one. */
-static enum leat_status advance(struct leat_request *r, struct leat_token *t, struct leat_error *err)
-{
-	/* a session that was fed before knows the logits already */
-	for (int ready = !r->n_prompt && !r->n_generated; !ready;) {
-		if (atomic_load_explicit(&r->cancelled, memory_order_relaxed)) {
-			end(r, t, LEAT_FINISH_CANCELLED);
-			return LEAT_OK;
-		}
-		LEAT_TRY(feed(r, &ready, err));
-	}
-	if (!r->max_tokens) {
-		if (r->n_prompt)
-			LEAT_TRY(leat_session_keep_row(r->session, leat_engine_row(r->engine, 0), err));
-		end(r, t, LEAT_FINISH_LENGTH);
-		return LEAT_OK;
-	}
-	LEAT_TRY(draw(r, t, err));
-	return take(r, t, err);
-}
-
-enum leat_status leat_request_run(struct leat_request *r, struct leat_token *ret, struct leat_error *err)
-{
-	struct leat_token t = { .struct_size = sizeof t, .id = -1, .text = r->text };
-	if (r->finish)
-		return leat_fail(err, LEAT_E_ARG, "request", LEAT_NO_OFFSET, "the request has ended");
-	enum leat_status st = advance(r, &t, err);
-	if (st != LEAT_OK) {
-		give_sequence(r);
-		r->finish = LEAT_FINISH_ERROR;
-		return st;
-	}
-	*ret = t;
-	return LEAT_OK;
 }

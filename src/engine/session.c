@@ -45,7 +45,8 @@ enum leat_status leat_session_open(struct leat_engine *e, struct leat_session **
 		free(s);
 		return st;
 	}
-	s->engine = leat_engine_hold(e);
+	s->engine = e;
+	atomic_fetch_add(&e->sched.n_session_seqs, 1);
 	*ret = s;
 	return LEAT_OK;
 }
@@ -72,7 +73,7 @@ void leat_session_drop(struct leat_session *s)
 	free_marks_from(s, 0);
 	leat_mark_give(s->engine, &s->hold);
 	leat_seq_close(s->engine, &s->seq);
-	leat_engine_drop(s->engine);
+	atomic_fetch_sub(&s->engine->sched.n_session_seqs, 1);
 	free(s->id);
 	free(s->row);
 	free(s->mark);
@@ -165,7 +166,7 @@ void leat_session_rest(struct leat_session *s)
 
 static enum leat_status idle(const struct leat_session *s, struct leat_error *err)
 {
-	return s->live ? leat_fail(err, LEAT_E_BUSY, "session", LEAT_NO_OFFSET, "a request of this session is running")
+	return s->live ? leat_fail(err, LEAT_E_BUSY, "session", LEAT_NO_OFFSET, "a request of the session is running")
 		       : LEAT_OK;
 }
 
@@ -207,7 +208,7 @@ enum leat_status leat_session_go_to(struct leat_session *s, int64_t mark, struct
 	int i = find_mark(s, mark);
 	LEAT_TRY(idle(s, err));
 	if (i < 0)
-		return leat_fail(err, LEAT_E_NOTFOUND, "mark", LEAT_NO_OFFSET, "this session has no mark %lld",
+		return leat_fail(err, LEAT_E_NOTFOUND, "mark", LEAT_NO_OFFSET, "the session has no mark %lld",
 				 (long long)mark);
 	const struct leat_session_mark *m = &s->mark[i];
 	if (m->row)

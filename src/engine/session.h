@@ -2,7 +2,10 @@
  *
  * A session's tokens are those of its prompts and answers, in order. What has been fed is in the sequence; the rest
  * (the last token of an answer that was cut, a prompt that was interrupted) is fed before the next prompt. So the state
- * is always that of a fresh request over the same tokens. */
+ * is always that of a fresh request over the same tokens.
+ *
+ * Every call here is made with the engine's baton in hand (drive.h), and does not count references on the engine: the
+ * user's handles do. */
 #ifndef LEAT_ENGINE_SESSION_H
 #define LEAT_ENGINE_SESSION_H
 
@@ -20,7 +23,7 @@ struct leat_session_mark {
 
 struct leat_session {
 	int refs;                /* the creator's, and the live request's */
-	struct leat_engine *engine; /* holds a reference */
+	struct leat_engine *engine;
 	struct leat_seq seq;
 	int32_t *id;             /* all tokens; those from seq.n_past on have not been fed */
 	size_t n_ids, cap_ids;

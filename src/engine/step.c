@@ -79,12 +79,13 @@ static enum leat_status fill(struct leat_engine *e, const struct leat_feed *feed
 {
 	struct leat_step *s = &e->step;
 	s->n_tokens = s->n_seqs = s->n_outputs = s->n_checkpoints = 0;
+	e->n_prepared++;
 	for (int i = 0; i < n_feeds; i++) {
-		const struct leat_seq *q = feeds[i].seq;
-		for (int j = 0; j < i; j++)
-			if (feeds[j].seq == q)
-				return leat_fail(err, LEAT_E_ARG, "seq", LEAT_NO_OFFSET,
-						 "a sequence stands twice in one step");
+		struct leat_seq *q = feeds[i].seq;
+		if (q->in_step == e->n_prepared)
+			return leat_fail(err, LEAT_E_ARG, "seq", LEAT_NO_OFFSET,
+					 "a sequence stands twice in one step");
+		q->in_step = e->n_prepared;
 		LEAT_TRY(admit(e, &feeds[i], s->n_tokens, err));
 		s->seq[i] = (struct leat_step_seq){
 			.first = s->n_tokens, .n = feeds[i].n_tokens, .slot = q->slot,
@@ -97,26 +98,53 @@ static enum leat_status fill(struct leat_engine *e, const struct leat_feed *feed
 	return LEAT_OK;
 }
 
-enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
-				  struct leat_error *err)
+enum leat_status leat_engine_prepare(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
+				     struct leat_error *err)
 {
 	struct leat_plan_entry *plan;
-	e->exec = NULL;
+	e->exec = e->running = NULL;
 	if (n_feeds < 1 || n_feeds > e->n_seqs)
 		return leat_fail(err, LEAT_E_ARG, "n_seqs", LEAT_NO_OFFSET, "%d sequences in a step, wanted 1 to %d",
 				 n_feeds, e->n_seqs);
 	LEAT_TRY(fill(e, feeds, n_feeds, err));
 	LEAT_TRY(find_plan(e, &plan, err));
-	e->backend->submit(e->dev, plan->exec, &e->step, &e->store->view);
-	LEAT_TRY(e->backend->wait(e->dev, plan->exec, err));
+	e->running = plan->exec;
+	return LEAT_OK;
+}
+
+void leat_engine_submit(struct leat_engine *e)
+{
+	e->backend->submit(e->dev, e->running, &e->step, &e->store->view);
+}
+
+static void tell(_Atomic uint64_t *to, uint64_t value)
+{
+	atomic_store_explicit(to, value, memory_order_relaxed);
+}
+
+enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
+				    struct leat_error *err)
+{
+	LEAT_TRY(e->backend->wait(e->dev, e->running, err));
 	for (int i = 0; i < n_feeds; i++) { /* accepted: the next state becomes the sequence's own */
 		feeds[i].seq->n_past += feeds[i].n_tokens;
 		feeds[i].seq->now = !feeds[i].seq->now;
 	}
-	e->exec = plan->exec;
-	e->n_steps++;
-	e->n_tokens += (uint64_t)e->step.n_tokens;
+	e->exec = e->running;
+	tell(&e->told_steps, ++e->n_steps);
+	tell(&e->told_tokens, atomic_load_explicit(&e->told_tokens, memory_order_relaxed) + (uint64_t)e->step.n_tokens);
+	tell(&e->told_lookups, e->plans.lookups);
+	tell(&e->told_hits, e->plans.hits);
+	tell(&e->told_scratch_bytes, e->plans.bytes);
 	return LEAT_OK;
+}
+
+enum leat_status leat_engine_step(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
+				  struct leat_error *err)
+{
+	LEAT_TRY(leat_engine_prepare(e, feeds, n_feeds, err));
+	leat_engine_submit(e);
+	return leat_engine_finish(e, feeds, n_feeds, err);
 }
 
 const float *leat_engine_row(const struct leat_engine *e, int row)

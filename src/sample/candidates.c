@@ -234,3 +234,24 @@ int32_t leat_candidates_at(const struct leat_sampler *s, uint64_t t)
 		i++;
 	return s->list[i].id;
 }
+
+int leat_candidates_top(const struct leat_sampler *s, const float *logits, int n, struct leat_token_prob *ret)
+{
+	int have = 0;
+	float least = -INFINITY; /* what a logit has to be above; ascending ids make ties go to the lower one */
+	for (int b = 0; b < s->n_blocks; b++) {
+		if (!(s->block_max[b] > least))
+			continue;
+		int first = b * BLOCK, end = first + block_length(s->n_vocab, b);
+		for (int i = first; i < end; i++) {
+			if (!(logits[i] > least))
+				continue;
+			int at = have < n ? have++ : n - 1;
+			for (; at > 0 && ret[at - 1].logprob < logits[i]; at--)
+				ret[at] = ret[at - 1];
+			ret[at] = (struct leat_token_prob){ i, logits[i] };
+			least = have == n ? ret[n - 1].logprob : -INFINITY;
+		}
+	}
+	return have;
+}

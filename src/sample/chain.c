@@ -89,6 +89,24 @@ static int32_t pick(struct leat_sampler *s, uint64_t position)
 enum leat_status leat_sampler_draw(struct leat_sampler *s, const float *logits, uint64_t position,
 				   struct leat_drawn *ret, struct leat_error *err)
 {
+	return leat_sampler_draw_top(s, logits, position, 0, ret, NULL, NULL, err);
+}
+
+static int find_top(const struct leat_sampler *s, const float *logits, int n_top, double log_all,
+		    struct leat_token_prob *ret)
+{
+	int n = leat_candidates_top(s, logits, n_top, ret);
+	for (int i = 0; i < n; i++) {
+		double logprob = (double)ret[i].logprob - log_all;
+		ret[i].logprob = (float)(logprob < 0.0 ? logprob : 0.0);
+	}
+	return n;
+}
+
+enum leat_status leat_sampler_draw_top(struct leat_sampler *s, const float *logits, uint64_t position, int n_top,
+				       struct leat_drawn *ret, struct leat_token_prob *ret_top, int *ret_n,
+				       struct leat_error *err)
+{
 	if (leat_candidates_open(s, logits))
 		return leat_fail(err, LEAT_E_NONFINITE, "logits", LEAT_NO_OFFSET,
 				 "position %llu: a logit is NaN or +infinity", (unsigned long long)position);
@@ -97,6 +115,7 @@ enum leat_status leat_sampler_draw(struct leat_sampler *s, const float *logits, 
 				 "position %llu: every logit is -infinity", (unsigned long long)position);
 	float max = s->max;
 	double log_sum = leat_model_log_sum(logits, s->n_vocab, max, s->block_max);
+	int found = n_top > 0 ? find_top(s, logits, n_top, (double)max + log_sum, ret_top) : 0;
 	for (int i = 0; i < s->n_stages && s->max >= -FLT_MAX; i++)
 		s->stages[i]->apply(s);
 	if (!(s->max >= -FLT_MAX))
@@ -106,6 +125,8 @@ enum leat_status leat_sampler_draw(struct leat_sampler *s, const float *logits, 
 	double logprob = (double)logits[id] - (double)max - log_sum;
 	logprob = logprob < 0.0 ? logprob : 0.0;
 	float prob = (float)exp(logprob);
+	if (ret_n)
+		*ret_n = found;
 	*ret = (struct leat_drawn){
 		.id = id,
 		.logit = logits[id],

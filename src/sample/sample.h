@@ -12,8 +12,9 @@
 #define LEAT_SAMPLE_SAMPLE_H
 
 #include "base/err.h"
+#include "leat/request.h"
 
-enum { LEAT_MAX_LOGIT_BIAS = 1024 };
+enum { LEAT_MAX_LOGIT_BIAS = 1024, LEAT_MAX_TOP = 20 };
 
 struct leat_logit_bias {
 	int32_t id;
@@ -73,5 +74,11 @@ struct leat_drawn {
  * E_NONFINITE: a NaN or +infinity among them, or nothing is left to draw; the chain stays usable. */
 enum leat_status leat_sampler_draw(struct leat_sampler *s, const float *logits, uint64_t position,
 				   struct leat_drawn *ret, struct leat_error *err);
+
+/* The same, and the n_top <= LEAT_MAX_TOP likeliest tokens of the model's own distribution: best first, lower ids first
+ * among equals; those that are forbidden (-infinity) are left out. *ret_n: how many there are. */
+enum leat_status leat_sampler_draw_top(struct leat_sampler *s, const float *logits, uint64_t position, int n_top,
+				       struct leat_drawn *ret, struct leat_token_prob *ret_top, int *ret_n,
+				       struct leat_error *err);
 
 #endif

@@ -105,6 +105,10 @@ int32_t leat_candidates_best(const struct leat_sampler *s);
 /* The candidate at point t of the total, in ascending order of ids; weighed before. t < total. */
 int32_t leat_candidates_at(const struct leat_sampler *s, uint64_t t);
 
+/* The n best of a row whose block maxima are known, their logits in `logprob`: best first, lower ids first among
+ * equals, none of -infinity. Returns how many. */
+int leat_candidates_top(const struct leat_sampler *s, const float *logits, int n, struct leat_token_prob *ret);
+
 /* ---- occurrence.c ---------------------------------------------------------------------------------------------- */
 
 enum leat_status leat_occurrence_init(struct leat_occurrence *o, int n_vocab, int32_t n_window, struct leat_error *err);

@@ -1,0 +1,31 @@
+/* pace.h - how long steps take, and how much of a prompt may ride along with running answers.
+ *
+ * A step with answers alone takes decode_ns; what a step with pieces of prompts takes beyond that is the stall that
+ * those who answer suffer for others. It is kept under stall_ns by choosing how many prompt tokens a step takes, from
+ * the time that a prompt token took lately. */
+#ifndef LEAT_ENGINE_PACE_H
+#define LEAT_ENGINE_PACE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum { LEAT_STALL_BUCKETS = 12 };
+
+struct leat_pace {
+	uint64_t stall_ns;       /* 0: no bound */
+	double decode_ns;        /* of a step with answers alone, moving average; 0: not known */
+	double token_ns;         /* of a prompt token beside answers; 0: not known */
+	int last_tokens;         /* prompt tokens that the last such step took */
+	_Atomic uint64_t stalls[LEAT_STALL_BUCKETS]; /* rows of answers by stall, see leat_stall_bound_ms */
+	_Atomic uint64_t worst_ns;
+};
+
+/* Bucket i counts stalls below this many milliseconds (and not below the one before); the last bucket has no end. */
+uint64_t leat_stall_bound_ms(int bucket);
+
+/* Most prompt tokens of the next step beside running answers, 1 to most. */
+int leat_pace_tokens(const struct leat_pace *p, int most);
+/* A step took ns: n_decode rows of answers, n_prompt tokens of prompts. */
+void leat_pace_note(struct leat_pace *p, uint64_t ns, int n_decode, int n_prompt);
+
+#endif

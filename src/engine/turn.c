@@ -1,0 +1,156 @@
+/* turn.c - one round of the engine: look, admit, prepare, submit, finish, publish.
+ *
+ * A backend whose steps run on their own (leat_schedule.overlap) gets step n + 1 before the text of step n is made, so
+ * that decoding, stop strings and readers cost nothing. On the CPU the step runs inside submit, on this thread too. */
+#include "base/clock.h"
+#include "engine/request.h"
+
+#include <unistd.h>
+
+/* The row after a session's tokens is known already: its first token needs no step. */
+static void draw_known_rows(struct leat_engine *e)
+{
+	struct leat_schedule *s = &e->sched;
+	for (int i = 0; i < s->n_live; i++) {
+		struct leat_request *r = s->live[i];
+		size_t n;
+		if (!r->session || r->ended || r->why || r->event || atomic_load(&r->paused))
+			continue;
+		leat_request_ids(r, &n);
+		if (n != (size_t)r->seq->n_past || !r->session->has_row)
+			continue;
+		if (!r->max_tokens) {
+			leat_request_end(r, LEAT_FINISH_LENGTH, LEAT_OK, NULL);
+			continue;
+		}
+		leat_request_draw(r, r->session->row);
+		if (r->event)
+			leat_request_tell(r);
+	}
+}
+
+static void add_time(const struct leat_schedule *s, uint64_t ns)
+{
+	for (int i = 0; i < s->n_rows; i++) {
+		struct leat_request *r = s->row[i];
+		_Atomic uint64_t *sum = r->n_drawn ? &r->generate_ns : &r->prompt_ns;
+		atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + ns, memory_order_relaxed);
+	}
+}
+
+/* What a row of logits is for. */
+static void use_row(struct leat_engine *e, struct leat_request *r, const float *row)
+{
+	struct leat_error err = LEAT_ERROR_INIT;
+	if (r->max_tokens) {
+		leat_request_draw(r, row);
+		if (r->event && (r->session || !e->sched.overlap))
+			leat_request_tell(r);
+		return;
+	}
+	enum leat_status st = leat_session_keep_row(r->session, row, &err);
+	leat_request_end(r, st == LEAT_OK ? LEAT_FINISH_LENGTH : LEAT_FINISH_ERROR, st, &err);
+}
+
+static void use_rows(struct leat_engine *e)
+{
+	struct leat_schedule *s = &e->sched;
+	int out = 0;
+	for (int i = 0; i < s->n_rows; i++) {
+		struct leat_request *r = s->row[i];
+		int row = s->feed[i].want == LEAT_WANT_LAST ? out++ : -1;
+		if (r->session)
+			r->session->has_row = 0; /* of another token now */
+		if (row >= 0 && !r->ended)
+			use_row(e, r, leat_engine_row(e, row));
+	}
+}
+
+static void tell_drawn(struct leat_engine *e)
+{
+	for (int i = 0; i < e->sched.n_live; i++)
+		if (e->sched.live[i]->event)
+			leat_request_tell(e->sched.live[i]);
+}
+
+/* A step failed as a whole. Nobody knows whose fault it is, so the one that is served last goes, and the others try
+ * again; if it is everybody's, all go in turn. */
+static void fail_last(struct leat_engine *e, enum leat_status st, const struct leat_error *err)
+{
+	struct leat_request *last = e->sched.row[0];
+	for (int i = 1; i < e->sched.n_rows; i++) {
+		struct leat_request *r = e->sched.row[i];
+		if (r->key > last->key || (r->key == last->key && r->number > last->number))
+			last = r;
+	}
+	leat_request_end(last, LEAT_FINISH_ERROR, st, err);
+}
+
+static void step(struct leat_engine *e, uint64_t began)
+{
+	struct leat_schedule *s = &e->sched;
+	struct leat_error err = LEAT_ERROR_INIT;
+	enum leat_status st = leat_engine_prepare(e, s->feed, s->n_rows, &err);
+	if (st == LEAT_OK) {
+		leat_engine_submit(e);
+		tell_drawn(e); /* of the step before: there is nothing unless texts overlap */
+		st = leat_engine_finish(e, s->feed, s->n_rows, &err);
+	}
+	if (st != LEAT_OK) {
+		fail_last(e, st, &err);
+		return;
+	}
+	uint64_t ns = leat_now_ns() - began;
+	leat_pace_note(&s->pace, ns, s->n_decode, e->step.n_tokens - s->n_decode);
+	add_time(s, ns);
+	use_rows(e);
+}
+
+static void tell_listeners(struct leat_engine *e)
+{
+	const uint64_t one = 1;
+	int fd = atomic_load_explicit(&e->driver.fd, memory_order_relaxed);
+	if (fd >= 0) {
+		ssize_t n = write(fd, &one, sizeof one);
+		(void)n; /* a full counter is readable too */
+	}
+}
+
+/* Tests: sequences come and go at moments that memory would not choose. */
+static void put_someone_aside(struct leat_engine *e)
+{
+	struct leat_schedule *s = &e->sched;
+	if (s->preempt_every && s->n_live && !(++s->turns % (uint64_t)s->preempt_every))
+		leat_schedule_put_aside(e, s->live[s->turns / (uint64_t)s->preempt_every % (uint64_t)s->n_live]);
+}
+
+int leat_engine_turn(struct leat_engine *e)
+{
+	uint64_t began = leat_now_ns();
+	e->driver.told = 0;
+	if (atomic_load(&e->driver.bell) != atomic_load_explicit(&e->driver.seen, memory_order_relaxed))
+		leat_schedule_attend(e);
+	if (began >= e->sched.next_deadline)
+		leat_schedule_expire(e, began);
+	leat_schedule_sweep(e);
+	int moved = leat_schedule_admit(e);
+	draw_known_rows(e);
+	int rows = leat_schedule_choose(e);
+	if (!rows && leat_schedule_admit(e)) { /* those who turned out not to be read made room */
+		moved = 1;
+		rows = leat_schedule_choose(e);
+	}
+	if (rows) {
+		step(e, began);
+		moved = 1;
+	} else {
+		tell_drawn(e);
+		if (!moved && !e->driver.told)
+			moved = leat_schedule_refuse_stuck(e);
+	}
+	leat_schedule_sweep(e);
+	put_someone_aside(e);
+	if (e->driver.told)
+		tell_listeners(e);
+	return moved || e->driver.told;
+}
