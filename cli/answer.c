@@ -179,13 +179,16 @@ void cli_add_stats(struct cli_timing *t, const struct leat_request_stats *s)
 
 void cli_print_timing(const struct cli_timing *t)
 {
-	char cached[48] = "";
+	char cached[48] = "", speed[32] = "";
 
 	if (t->cached)
-		snprintf(cached, sizeof(cached), "%llu cached · ", (unsigned long long)t->n_cached);
+		snprintf(cached, sizeof(cached), "%llu cached %s", (unsigned long long)t->n_cached,
+			 t->n_in ? "· " : "");
+	if (t->n_in)
+		snprintf(speed, sizeof(speed), "%.1f t/s ", rate(t->n_in, t->in_ns));
 	/* The first token comes out of the prompt's last step, so n - 1 steps made the others. */
-	fprintf(stderr, "[%llu in %.2f s · %s%.1f t/s | %llu out %.2f s · %.1f t/s | %s | seed %llu]\n",
-		(unsigned long long)t->n_in, (double)t->in_ns * 1e-9, cached, rate(t->n_in, t->in_ns),
+	fprintf(stderr, "[%llu in %.2f s · %s%s| %llu out %.2f s · %.1f t/s | %s | seed %llu]\n",
+		(unsigned long long)t->n_in, (double)t->in_ns * 1e-9, cached, speed,
 		(unsigned long long)t->n_out, (double)t->out_ns * 1e-9,
 		rate(t->n_out ? t->n_out - 1 : 0, t->out_ns), cli_finish_word(t->finish), (unsigned long long)t->seed);
 }
