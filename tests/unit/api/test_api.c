@@ -309,6 +309,49 @@ static void test_progress_can_cancel(void **state)
 	assert_null(m);
 }
 
+struct bytes_seen {
+	uint64_t done, total;
+	int calls, fell;
+};
+
+static int see_bytes(void *user, const char *phase, uint64_t done, uint64_t total)
+{
+	struct bytes_seen *s = user;
+	if (strcmp(phase, "weights") != 0)
+		return 0;
+	s->fell |= done < s->done || done > total;
+	s->done = done;
+	s->total = total;
+	s->calls++;
+	return 0;
+}
+
+static void test_load_modes(void **state)
+{
+	(void)state;
+	struct leat_error err = LEAT_ERROR_INIT;
+	for (int32_t mode = -1; mode <= LEAT_LOAD_MLOCK + 1; mode++) {
+		struct leat_model_params p = LEAT_MODEL_PARAMS_INIT;
+		struct bytes_seen seen = {0, 0, 0, 0};
+		struct leat_model *m = NULL;
+		p.load_mode = mode;
+		p.progress = see_bytes;
+		p.progress_user = &seen;
+		int32_t st = leat_model_open(source_path("models/demo-qwen2.gguf"), &p, &m, &err);
+		if (mode < 0 || mode > LEAT_LOAD_MLOCK) {
+			assert_int_equal(st, LEAT_E_ARG);
+			assert_string_equal(err.where, "load_mode");
+			continue;
+		}
+		if ((mode == LEAT_LOAD_DIRECT && st == LEAT_E_UNSUPPORTED) ||
+		    (mode == LEAT_LOAD_MLOCK && st == LEAT_E_NOMEM))
+			continue;
+		assert_int_equal(st, LEAT_OK);
+		assert_true(seen.calls >= 2 && !seen.fell && seen.total > 0 && seen.done == seen.total);
+		leat_model_unref(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_request_keeps_its_engine),
 		cmocka_unit_test(test_vocabulary_only),
 		cmocka_unit_test(test_progress_can_cancel),
+		cmocka_unit_test(test_load_modes),
 	};
 	return cmocka_run_group_tests(tests, open_all, close_all);
 }
