@@ -34,6 +34,11 @@ clean 0 "$LEAT" perplexity "$model" -f "$tmp/text" -c 16 --kl-base "$tmp/base"
 clean 0 "$LEAT" perplexity "$model" --kl-base "$tmp/base" --kl
 head -c 1000 "$tmp/base" >"$tmp/short"
 clean 65 "$LEAT" perplexity "$model" --kl-base "$tmp/short" --kl
+# a conversation: state kept, answered again, taken back
+checks=$((checks + 1))
+printf 'Hi\n/regen\n/undo\n/stats\n' | XDG_STATE_HOME=$tmp valgrind -q --error-exitcode=99 --leak-check=full \
+	--show-leak-kinds=all --errors-for-leak-kinds=all "$LEAT" chat "$model" -i -n 3 -t 2 >"$tmp/out" 2>"$tmp/err" ||
+	fail "leat chat: $(grep '^==' "$tmp/err" | head -20)"
 clean 0 "$LEAT" completions zsh
 clean 2 "$LEAT" run --nonsense
 clean 66 "$LEAT" run "$tmp/absent" -p a
