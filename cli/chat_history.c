@@ -16,7 +16,7 @@ enum { KEPT_LINES = 1000, MOST_LINE_BYTES = 65536, MOST_FILE_BYTES = 4 << 20 };
 
 struct chat_history {
 	History *list;
-	char path[PATH_MAX]; /* "": kept for this session only */
+	char path[PATH_MAX]; /* "": kept for this run only */
 };
 
 /* The folder for what leat keeps, made with mode 0700 as far as it is missing. 1 if there is none. */
