@@ -312,7 +312,7 @@ static int is_replace_of_spaces(const struct leat_normalizer *z)
 static void shorten_spm(struct parts *a)
 {
 	struct leat_pipe *p = a->pipe;
-	const struct leat_normalizer *z = p->normal, *last = &p->normal[p->n_normal - 1];
+	const struct leat_normalizer *z = p->normal, *last = p->n_normal ? &z[p->n_normal - 1] : z;
 	if (!a->spec->metaspace)
 		return;
 	if (p->n_cut == 0 && p->n_normal && is_replace_of_spaces(last) &&
