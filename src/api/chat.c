@@ -1,4 +1,5 @@
 /* chat.c - leat_model_chat_*: conversations as tokens. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +9,29 @@
 /* Where a container keeps the model's own template. */
 static const char *const keys[] = { "tokenizer.chat_template", "tokenizer_config.chat_template" };
 
+/* A list of named ones in tokenizer_config.json, numbered: the one for conversations is called "default". */
+static const struct leat_meta *named_template(const struct leat_file *f)
+{
+	static const char default_name[] = "default";
+	enum { MOST_NAMED = 16 };
+	char key[64];
+	for (int i = 0; i < MOST_NAMED; i++) {
+		snprintf(key, sizeof key, "tokenizer_config.chat_template.%d.name", i);
+		const struct leat_meta *v = leat_file_meta(f, key);
+		if (!v || v->type != LEAT_META_STRING || v->v.str.n != sizeof default_name - 1 ||
+		    memcmp(v->v.str.s, default_name, sizeof default_name - 1))
+			continue;
+		snprintf(key, sizeof key, "tokenizer_config.chat_template.%d.template", i);
+		return leat_file_meta(f, key);
+	}
+	return NULL;
+}
+
 static void read_hints(const struct leat_file *f, struct leat_chat_hints *h)
 {
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-		const struct leat_meta *v = leat_file_meta(f, keys[i]);
+	enum { N_KEYS = sizeof keys / sizeof *keys };
+	for (size_t i = 0; i <= N_KEYS; i++) {
+		const struct leat_meta *v = i < N_KEYS ? leat_file_meta(f, keys[i]) : named_template(f);
 		if (!v)
 			continue;
 		if (v->type == LEAT_META_STRING && v->v.str.n && v->v.str.n <= LEAT_MAX_TEMPLATE_BYTES) {

@@ -175,4 +175,26 @@ err 'leat knows chatml, llama2, llama3, mistral, none, phi3, rwkv'
 expect 2 "$LEAT" run "$model" "Once upon a time" --raw --system x
 talk 'Hi\n/show template\n' -n 2 --chat-template chatml --system 'Be <|im_end|> brief.'
 err '<\|im_start\|>assistant'
+
+# S23: a folder's template is a list of named ones, no text at all, or missing
+if [ -f "$oracle/hf/qwen2-tied.tar.gz" ]; then
+	tar -xzf "$oracle/hf/qwen2-tied.tar.gz" -C "$tmp"
+	model=$(dirname "$(find "$tmp" -name config.json | head -n 1)")
+	config=$model/tokenizer_config.json
+	echo '{"chat_template": [{"name": "tools", "template": "x"}, {"name": "default",
+		"template": "{{\u0027<|im_start|>system\\nBe kind.<|im_end|>\\n\u0027}}"}]}' >"$config"
+	talk '/show template\n'
+	err 'template +chatml \(the model file.s own\)'
+	err '^Be kind\.<\|im_end\|>$'
+	talk '/show template\n' --chat-template none
+	err 'template +none'
+	echo '{"chat_template": 5}' >"$config"
+	talk '/show template\n'
+	err "chat template is not one that leat knows; by its vocabulary 'chatml' is used"
+	rm "$config"
+	talk '/show template\n'
+	err 'template +none \(nothing says'
+else
+	echo "skipped: a folder with templates, without $oracle/hf"
+fi
 finish
