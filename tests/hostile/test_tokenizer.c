@@ -328,7 +328,7 @@ static void test_T03(void **state)
 static void test_T12(void **state)
 {
 	json_t *root = small_json(1);
-	size_t n = 3 * 1000000, n_ids;
+	size_t n = 3 * 100000, n_ids;
 	char *text = malloc(n);
 	int32_t *ids = NULL;
 	struct leat_error err = {0};
