@@ -207,7 +207,12 @@ int64_t leat_prefix_load(struct leat_prefix *ix, const struct leat_prefix_key *k
 	int64_t got = length(&h);
 	ix->counts.lookups++;
 	ix->counts.tokens_asked += n > 0 ? (uint64_t)n : 0;
-	if (!h.node || (ix->has_cells && cell < 0))
+	if (ix->has_cells && cell < 0)
+		return 0;
+	int64_t more = ix->shelf && n > got ? leat_tree_from_shelf(ix, key, tokens, n, got, slot, cell) : 0;
+	if (more)
+		return more;
+	if (!h.node)
 		return 0;
 	/* the beginning is the hottest: what stands on it is useless without it */
 	for (struct leat_prefix_node *x = h.node; x; x = ix->has_pages ? x->parent : NULL)

@@ -46,6 +46,7 @@ struct leat_prefix_counts {
 	uint64_t n_collisions;              /* the hash agreed and the tokens did not */
 	uint64_t n_entries, n_protected;
 	uint64_t bytes, budget_bytes;
+	uint64_t disk_hits;                 /* of the hits: the state came from the shelf */
 };
 
 enum leat_status leat_prefix_create(const struct leat_prefix_params *p, struct leat_prefix **ret,
@@ -86,6 +87,14 @@ void leat_prefix_abort(struct leat_prefix *ix, const struct leat_checkpoint *mad
 void leat_prefix_shrink(struct leat_prefix *ix, uint64_t bytes);
 void leat_prefix_clear(struct leat_prefix *ix);
 void leat_prefix_get_counts(const struct leat_prefix *ix, struct leat_prefix_counts *ret);
+
+/* A folder of states (state/shelf.h; NULL: none, borrowed) that leat_prefix_load looks into when it holds more than the
+ * index does; what it brings is kept by the index too. */
+struct leat_shelf;
+void leat_prefix_set_shelf(struct leat_prefix *ix, struct leat_shelf *shelf);
+/* Writes what is kept to the shelf, hottest first, until `bytes` are written (0: no limit but the shelf's budget).
+ * Stops at the first failure: E_IO, E_NOMEM. Nothing to do without a shelf. */
+enum leat_status leat_prefix_flush(struct leat_prefix *ix, uint64_t bytes, struct leat_error *err);
 
 /* Visits what is kept, hottest first: entries that no longer beginning continues (attention), every snapshot
  * (recurrent). pages[n_pages] as in a page table, cell -1: none; all borrowed. A nonzero return ends the visit. */

@@ -48,6 +48,7 @@ struct leat_prefix {
 	int32_t *pages;                          /* scratch: one row of a page table */
 	unsigned char *text;                     /* scratch: hash of the parent, then tokens */
 	struct leat_prefix_counts counts;
+	struct leat_shelf *shelf;                /* NULL: none */
 };
 
 /* The tree. `root` functions return NULL when there is none; `make` functions NULL when out of memory. */
@@ -60,6 +61,10 @@ struct leat_prefix_node *leat_tree_make(struct leat_prefix *ix, struct leat_pref
 					int n);
 /* Removes nodes that hold nothing and lead nowhere, from this one upwards. NULL allowed. */
 void leat_tree_prune(struct leat_prefix *ix, struct leat_prefix_node *node);
+
+/* Loads more than `held` tokens from the shelf if it has them: how many, 0 if not (the slot is empty then). */
+int64_t leat_tree_from_shelf(struct leat_prefix *ix, const struct leat_prefix_key *key, const int32_t *tokens,
+			     int64_t n, int64_t held, int slot, int cell);
 
 /* Segments. */
 uint64_t leat_prefix_bytes(const struct leat_prefix *ix);

@@ -165,11 +165,11 @@ void leat_shelf_get_counts(const struct leat_shelf *f, struct leat_shelf_counts 
 
 static int64_t covers(const struct leat_snapshot *x, const int32_t *tokens, int64_t n, int window)
 {
-	int64_t same = 0, most = x->n_tokens < n ? x->n_tokens : n;
+	int64_t same = 0, most = x->n_fed < n ? x->n_fed : n;
 	while (same < most && x->tokens[same] == tokens[same])
 		same++;
 	if (x->cell_bytes)
-		return same == x->n_tokens ? same : 0;
+		return same == x->n_fed ? same : 0;
 	return x->first && (!window || same - window + 1 < x->first) ? 0 : same;
 }
 

@@ -19,7 +19,7 @@ enum leat_status leat_snapshot_sizes(struct leat_snapshot *x, struct leat_error 
 			/* 2^20 heads of 2^28 elements of 4 bytes, 2^16 layers: within 2^66, so each step is checked */
 			bad = leat_mul_u64(cols * (uint64_t)t->heads, layers, &n) ||
 			      leat_mul_u64(n, x->key.kv_type == LEAT_STORE_F16 ? 2 : 4, &n) ||
-			      leat_mul_u64(n, (uint64_t)(x->n_tokens - x->first), &n) || leat_add_u64(rows, n, &rows);
+			      leat_mul_u64(n, (uint64_t)(x->n_fed - x->first), &n) || leat_add_u64(rows, n, &rows);
 		} else {
 			bad = leat_mul_u64(cols, layers, &n) || leat_align_u64(n, 16, &n) ||
 			      leat_mul_u64(n, sizeof(float), &n) || leat_add_u64(cell, n, &cell);
@@ -88,37 +88,61 @@ static void *copy_room(uint64_t bytes, int *failed)
 	return p;
 }
 
-/* A snapshot with its memory, for rows first .. n - 1. */
-static enum leat_status make(const struct leat_store *s, const struct leat_prefix_key *key, int64_t first, int64_t n,
-			     struct leat_snapshot **ret, struct leat_error *err)
+uint64_t leat_snapshot_cell_offset(const struct leat_snapshot *x, int tensor, int layer)
+{
+	uint64_t at = 0, layers = (uint64_t)x->n_layer;
+	for (int i = 0; i < tensor; i++)
+		if (!x->spec[i].per_token)
+			at += ((uint64_t)x->spec[i].cols * layers + 15) / 16 * 16;
+	return (at + (uint64_t)layer * (uint64_t)x->spec[tensor].cols) * sizeof(float);
+}
+
+/* Memory for what `head` describes. */
+static enum leat_status make(const struct leat_snapshot *head, struct leat_snapshot **ret, struct leat_error *err)
 {
 	struct leat_snapshot *x = calloc(1, sizeof *x);
 	int failed = !x;
 	if (x) {
+		*x = *head;
 		atomic_init(&x->refs, 1);
-		x->key = *key;
-		x->key.kv_type = s->view.kv_type;
-		x->n_spec = s->n_spec;
-		x->n_layer = s->n_layer;
-		memcpy(x->spec, s->spec, sizeof x->spec);
-		x->n_tokens = n;
-		x->first = first;
-		enum leat_status st = leat_snapshot_sizes(x, err);
-		if (st != LEAT_OK) {
-			leat_snapshot_unref(x);
-			return st;
-		}
-		x->tokens = copy_room((uint64_t)n * sizeof *x->tokens, &failed);
+		x->tokens = copy_room((uint64_t)x->n_tokens * sizeof *x->tokens, &failed);
 		x->cell = copy_room(x->cell_bytes, &failed);
 		x->rows = copy_room(x->rows_bytes, &failed);
 	}
 	if (failed) {
-		uint64_t wanted = x ? x->cell_bytes + x->rows_bytes : sizeof *x;
 		leat_snapshot_unref(x);
 		return leat_fail(err, LEAT_E_NOMEM, "state", LEAT_NO_OFFSET,
-				 "out of memory: %llu bytes wanted for a copy of a state", (unsigned long long)wanted);
+				 "out of memory: %llu bytes wanted for a copy of a state",
+				 (unsigned long long)(head->cell_bytes + head->rows_bytes));
 	}
+	if (x->n_tokens)
+		memcpy(x->tokens, head->tokens, (size_t)x->n_tokens * sizeof *x->tokens);
+	if (x->cell)
+		memset(x->cell, 0, (size_t)x->cell_bytes);
 	*ret = x;
+	return LEAT_OK;
+}
+
+static const int32_t *pages_of(const struct leat_store *s, const struct leat_snapshot_place *at)
+{
+	return at->pages ? at->pages : s->table + (size_t)at->slot * (size_t)s->view.page_table_cols;
+}
+
+enum leat_status leat_snapshot_describe(const struct leat_store *s, const struct leat_prefix_key *key,
+					const struct leat_snapshot_place *at, struct leat_snapshot *ret,
+					struct leat_error *err)
+{
+	const int32_t *pages = pages_of(s, at);
+	int64_t first = 0;
+	while (s->view.page_bytes && first < at->n_fed && pages[first / s->view.page_tokens] < 0)
+		first += s->view.page_tokens;
+	struct leat_snapshot x = { .key = *key, .n_spec = s->n_spec, .n_layer = s->n_layer, .n_tokens = at->n_tokens,
+				   .n_fed = at->n_fed, .first = first < at->n_fed ? first : at->n_fed };
+	x.key.kv_type = s->view.kv_type;
+	memcpy(x.spec, s->spec, sizeof x.spec);
+	LEAT_TRY(leat_snapshot_sizes(&x, err));
+	*ret = x;
+	memcpy(&ret->tokens, &at->tokens, sizeof ret->tokens); /* borrowed: nobody writes through it */
 	return LEAT_OK;
 }
 
@@ -128,8 +152,8 @@ static void page_rows(const struct leat_snapshot *x, const struct leat_store *s,
 {
 	const struct leat_state_view *v = &s->view;
 	int64_t p0 = index * v->page_tokens, from = p0 > x->first ? p0 : x->first;
-	int64_t to = p0 + v->page_tokens < x->n_tokens ? p0 + v->page_tokens : x->n_tokens;
-	size_t held = (size_t)(x->n_tokens - x->first);
+	int64_t to = p0 + v->page_tokens < x->n_fed ? p0 + v->page_tokens : x->n_fed;
+	size_t held = (size_t)(x->n_fed - x->first);
 	unsigned char *rows = x->rows;
 	for (int t = 0; t < s->n_spec; t++) {
 		size_t row = (size_t)s->spec[t].cols * (v->kv_type == LEAT_STORE_F16 ? 2 : 4);
@@ -162,7 +186,7 @@ static enum leat_status take_rows(struct leat_snapshot *x, struct leat_store *s,
 	unsigned char *page;
 	int64_t size = s->view.page_tokens;
 	LEAT_TRY(page_room(s, &page, err));
-	for (int64_t i = x->first / size; i * size < x->n_tokens; i++) {
+	for (int64_t i = x->first / size; i * size < x->n_fed; i++) {
 		leat_page_read(s, pages[i], page);
 		page_rows(x, s, page, i, 0);
 	}
@@ -170,47 +194,32 @@ static enum leat_status take_rows(struct leat_snapshot *x, struct leat_store *s,
 	return LEAT_OK;
 }
 
-enum leat_status leat_snapshot_take(struct leat_store *s, const struct leat_prefix_key *key, const int32_t *tokens,
-				    int64_t n, const int32_t *pages, int cell, struct leat_snapshot **ret,
+enum leat_status leat_snapshot_take(struct leat_store *s, const struct leat_prefix_key *key,
+				    const struct leat_snapshot_place *at, struct leat_snapshot **ret,
 				    struct leat_error *err)
 {
-	struct leat_snapshot *x;
-	int64_t first = 0;
-	enum leat_status st = LEAT_OK;
-	while (s->view.page_bytes && first < n && pages[first / s->view.page_tokens] < 0)
-		first += s->view.page_tokens;
-	LEAT_TRY(make(s, key, first < n ? first : n, n, &x, err));
-	if (n)
-		memcpy(x->tokens, tokens, (size_t)n * sizeof *tokens);
-	if (x->rows)
-		st = take_rows(x, s, pages, err);
-	if (x->cell && n && cell >= 0)
-		leat_cell_read(s, cell, x->cell);
-	else if (x->cell)
-		memset(x->cell, 0, (size_t)x->cell_bytes);
+	struct leat_snapshot head, *x;
+	LEAT_TRY(leat_snapshot_describe(s, key, at, &head, err));
+	LEAT_TRY(make(&head, &x, err));
+	enum leat_status st = x->rows ? take_rows(x, s, pages_of(s, at), err) : LEAT_OK;
 	if (st != LEAT_OK) {
 		leat_snapshot_unref(x);
 		return st;
 	}
+	if (x->cell && at->cell >= 0)
+		leat_cell_read(s, at->cell, x->cell);
 	*ret = x;
 	return LEAT_OK;
 }
 
-enum leat_status leat_snapshot_take_slot(struct leat_store *s, const struct leat_prefix_key *key, const int32_t *tokens,
-					 int64_t n, int slot, int cell, struct leat_snapshot **ret,
-					 struct leat_error *err)
+enum leat_status leat_snapshot_empty(const struct leat_state_spec *spec, int n_spec, int n_layer,
+				     const struct leat_prefix_key *key, struct leat_snapshot **ret,
+				     struct leat_error *err)
 {
-	return leat_snapshot_take(s, key, tokens, n, s->table + (size_t)slot * (size_t)s->view.page_table_cols, cell,
-				  ret, err);
-}
-
-enum leat_status leat_snapshot_empty(const struct leat_store *s, const struct leat_prefix_key *key,
-				     struct leat_snapshot **ret, struct leat_error *err)
-{
-	LEAT_TRY(make(s, key, 0, 0, ret, err));
-	if ((*ret)->cell)
-		memset((*ret)->cell, 0, (size_t)(*ret)->cell_bytes);
-	return LEAT_OK;
+	struct leat_snapshot head = { .key = *key, .n_spec = n_spec, .n_layer = n_layer };
+	memcpy(head.spec, spec, (size_t)n_spec * sizeof *spec);
+	LEAT_TRY(leat_snapshot_sizes(&head, err));
+	return make(&head, ret, err);
 }
 
 static enum leat_status mismatch(struct leat_error *err, const char *field, long long found, long long wanted)
@@ -261,7 +270,7 @@ enum leat_status leat_snapshot_check(const struct leat_snapshot *x, const struct
 	for (int64_t i = 0; i < x->n_tokens; i++)
 		if (x->tokens[i] < 0 || x->tokens[i] >= n_vocab)
 			return mismatch(err, "tokens", x->tokens[i], n_vocab - 1);
-	int64_t seen = window && x->n_tokens >= window ? x->n_tokens - window + 1 : 0;
+	int64_t seen = window && x->n_fed >= window ? x->n_fed - window + 1 : 0;
 	return s->view.page_bytes && x->first > seen ? mismatch(err, "rows", x->first, seen) : LEAT_OK;
 }
 
@@ -273,13 +282,13 @@ static enum leat_status restore_rows(const struct leat_snapshot *x, struct leat_
 	unsigned char *page;
 	LEAT_TRY(page_room(s, &page, err));
 	leat_slot_skip(s, slot, x->first);
-	if (leat_slot_reserve(s, slot, x->n_tokens)) {
+	if (leat_slot_reserve(s, slot, x->n_fed)) {
 		leat_slot_truncate(s, slot, 0);
 		free(page);
 		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
-				 "no room for a state of %lld tokens", (long long)x->n_tokens);
+				 "no room for a state of %lld tokens", (long long)x->n_fed);
 	}
-	for (int64_t i = x->first / size; i * size < x->n_tokens; i++) {
+	for (int64_t i = x->first / size; i * size < x->n_fed; i++) {
 		page_rows(x, s, page, i, 1);
 		leat_page_write(s, row[i], page);
 	}

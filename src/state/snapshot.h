@@ -5,7 +5,8 @@
  *   "leatstat", u32 version, u32 0x01020304, u64 bytes of the file, u32 sections (5), u32 0
  *   for each section: u32 kind, u32 0, u64 offset, u64 bytes, u64 low and u64 high half of its XXH3-128 (seed 0)
  *   the sections, in order and without gaps:
- *     1 shape   u32 layers, u32 tensors, u64 tokens, u64 first row kept, for each tensor u32 per_token, heads, cols
+ *     1 shape   u32 layers, u32 tensors, u64 tokens, u64 tokens fed, u64 first row kept, for each tensor u32
+ *               per_token, heads, cols
  *     2 key     struct leat_prefix_key: 112 bytes as they are, then i32 mode, kv_type, rope_long, 0
  *     3 tokens  i32 each
  *     4 cell    f32 [tensor][layer][cols], each tensor begins at a multiple of 16 elements; only per-sequence tensors
@@ -25,23 +26,36 @@ struct leat_snapshot {
 	struct leat_prefix_key key;
 	struct leat_state_spec spec[LEAT_MAX_STATE_TENSORS];
 	int n_spec, n_layer;
-	int64_t n_tokens, first;       /* rows first .. n_tokens - 1 are held, where there are rows */
+	int64_t n_tokens, n_fed;       /* the state is that after n_fed <= n_tokens; the rest is to be fed next */
+	int64_t first;                 /* rows first .. n_fed - 1 are held, where there are rows */
 	int32_t *tokens;               /* [n_tokens] */
 	unsigned char *cell, *rows;    /* NULL: none, or only the head was read */
 	uint64_t cell_bytes, rows_bytes;
 };
 
-/* Copies the state after tokens[n] out of a store: `pages` of its rows (a page table), `cell` (-1: none). E_NOMEM. */
-enum leat_status leat_snapshot_take(struct leat_store *s, const struct leat_prefix_key *key, const int32_t *tokens,
-				    int64_t n, const int32_t *pages, int cell, struct leat_snapshot **ret,
+/* Where a sequence's state lies in a store. */
+struct leat_snapshot_place {
+	const int32_t *tokens;
+	int64_t n_tokens, n_fed;
+	const int32_t *pages; /* a page table for n_fed rows; NULL: that of `slot` */
+	int slot, cell;       /* cell -1: none */
+};
+/* Copies a state out of a store. E_NOMEM. */
+enum leat_status leat_snapshot_take(struct leat_store *s, const struct leat_prefix_key *key,
+				    const struct leat_snapshot_place *at, struct leat_snapshot **ret,
 				    struct leat_error *err);
-/* The same of a slot, whose rows begin at leat_slot_first. */
-enum leat_status leat_snapshot_take_slot(struct leat_store *s, const struct leat_prefix_key *key, const int32_t *tokens,
-					 int64_t n, int slot, int cell, struct leat_snapshot **ret,
-					 struct leat_error *err);
-/* One of no tokens whose per-sequence tensors the caller fills: zeroed `cell`, laid out as the store's. E_NOMEM. */
-enum leat_status leat_snapshot_empty(const struct leat_store *s, const struct leat_prefix_key *key,
-				     struct leat_snapshot **ret, struct leat_error *err);
+/* Fills *ret with what a snapshot of that place would be, without a copy: tokens are borrowed, cell and rows are NULL.
+ * For leat_snapshot_id and leat_snapshot_file_bytes. E_FORMAT: an impossible shape. */
+enum leat_status leat_snapshot_describe(const struct leat_store *s, const struct leat_prefix_key *key,
+					const struct leat_snapshot_place *at, struct leat_snapshot *ret,
+					struct leat_error *err);
+/* One of no tokens whose per-sequence tensors the caller fills: `cell` is zeroed and laid out as in the file. E_NOMEM.
+ */
+enum leat_status leat_snapshot_empty(const struct leat_state_spec *spec, int n_spec, int n_layer,
+				     const struct leat_prefix_key *key, struct leat_snapshot **ret,
+				     struct leat_error *err);
+/* Bytes from the begin of `cell` to tensor `i` of layer `layer`. */
+uint64_t leat_snapshot_cell_offset(const struct leat_snapshot *x, int i, int layer);
 struct leat_snapshot *leat_snapshot_ref(struct leat_snapshot *x);
 void leat_snapshot_unref(struct leat_snapshot *x); /* NULL allowed */
 

@@ -18,7 +18,7 @@ enum {
 	SECTION_BYTES = 40,
 	TABLE_END = HEAD_BYTES + N_SECTIONS * SECTION_BYTES,
 	KEY_BYTES = 128,
-	SHAPE_BYTES = 24 + LEAT_MAX_STATE_TENSORS * 12,
+	SHAPE_BYTES = 32 + LEAT_MAX_STATE_TENSORS * 12,
 	HASH_BYTES = 32,
 	BYTE_ORDER_MARK = 0x01020304,
 };
@@ -42,6 +42,7 @@ static size_t put_shape(const struct leat_snapshot *x, unsigned char *shape)
 	p = put(p, (uint64_t)x->n_layer, 4);
 	p = put(p, (uint64_t)x->n_spec, 4);
 	p = put(p, (uint64_t)x->n_tokens, 8);
+	p = put(p, (uint64_t)x->n_fed, 8);
 	p = put(p, (uint64_t)x->first, 8);
 	for (int i = 0; i < x->n_spec; i++) {
 		p = put(p, (uint64_t)x->spec[i].per_token, 4);
@@ -226,20 +227,22 @@ static enum leat_status read_shape(const struct section *s, struct leat_snapshot
 {
 	struct leat_cursor c = { .data = s->data, .size = s->bytes };
 	uint32_t layers, specs;
-	uint64_t tokens, first;
+	uint64_t tokens, fed, first;
 	LEAT_TRY(leat_read_u32(&c, "shape", &layers, err));
 	LEAT_TRY(leat_read_u32(&c, "shape", &specs, err));
 	LEAT_TRY(leat_read_u64(&c, "shape", &tokens, err));
+	LEAT_TRY(leat_read_u64(&c, "shape", &fed, err));
 	LEAT_TRY(leat_read_u64(&c, "shape", &first, err));
 	if (layers < 1 || layers > LEAT_SNAPSHOT_MAX_LAYERS)
 		return bad(err, "shape", TABLE_END, "layers", layers, LEAT_SNAPSHOT_MAX_LAYERS);
 	if (specs < 1 || specs > LEAT_MAX_STATE_TENSORS)
 		return bad(err, "shape", TABLE_END, "tensors", specs, LEAT_MAX_STATE_TENSORS);
-	if (tokens > INT32_MAX || first > tokens)
-		return bad(err, "shape", TABLE_END, "tokens", tokens, first);
+	if (tokens > INT32_MAX || fed > tokens || first > fed)
+		return bad(err, "shape", TABLE_END, "tokens", tokens, fed);
 	x->n_layer = (int)layers;
 	x->n_spec = (int)specs;
 	x->n_tokens = (int64_t)tokens;
+	x->n_fed = (int64_t)fed;
 	x->first = (int64_t)first;
 	for (int i = 0; i < x->n_spec; i++)
 		LEAT_TRY(read_spec(&c, &x->spec[i], err));

@@ -27,7 +27,8 @@ static inline struct leat_snapshot *snap_make(struct leat_store *s, int n, int m
 		heap_cell(s, cell)[i] = value;
 	for (int i = 0; s->view.page_bytes && i < n; i++)
 		*heap_row(s, slot, i) = (int32_t)value;
-	if (leat_snapshot_take_slot(s, &key, tokens, n, slot, cell, &x, NULL))
+	struct leat_snapshot_place at = { .tokens = tokens, .n_tokens = n, .n_fed = n, .slot = slot, .cell = cell };
+	if (leat_snapshot_take(s, &key, &at, &x, NULL))
 		x = NULL;
 	free(tokens);
 	leat_slot_give(s, slot);

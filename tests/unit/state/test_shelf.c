@@ -305,7 +305,7 @@ static void test_P11_P15_damaged_files(void **state)
 		if (k == 0)
 			assert_int_equal(ftruncate(fd, 700), 0);            /* seen when the folder is opened */
 		else if (k == 1)
-			assert_int_equal(pwrite(fd, &c, 1, 280 + 128 + 160 + 7), 1); /* cell: when it is loaded */
+			assert_int_equal(pwrite(fd, &c, 1, 288 + 128 + 160 + 7), 1); /* cell: when it is loaded */
 		close(fd);
 		k++;
 	}
@@ -418,6 +418,68 @@ static void test_P02_rights(void **state)
 	snap_files(path, 1);
 }
 
+/* Kept, flushed, opened anew: an identical prompt finds all but its last token, a branch all but 32. */
+static void test_prefix_survives_restart(void **state)
+{
+	enum { PROMPT = 600 };
+	for (int pages = 0; pages < 2; pages++) {
+		struct leat_store *s = heap_store(pages, !pages, 2, 40, 640, -16);
+		struct leat_prefix_params p = { .store = s, .budget_bytes = MB };
+		struct leat_prefix *ix = NULL;
+		struct leat_prefix_key k;
+		struct leat_checkpoint made[32];
+		struct leat_prefix_counts n;
+		int64_t asked = PROMPT - 1;
+		int32_t t[PROMPT];
+		char path[64];
+		int slot = leat_slot_take(s), cell = leat_cell_take(s);
+		memset(&k, 0, sizeof k);
+		for (int i = 0; i < PROMPT; i++)
+			t[i] = i;
+		snap_folder(path);
+		struct leat_shelf *f = open_shelf(path, 4 * MB, NULL);
+		assert_int_equal(leat_prefix_create(&p, &ix, NULL), LEAT_OK);
+		leat_prefix_set_shelf(ix, f);
+		assert_int_equal(leat_slot_prepare(s, slot, 0, PROMPT), 0);
+		for (int i = 0; pages && i < PROMPT; i++)
+			*heap_row(s, slot, i) = i;
+		int m = leat_prefix_plan(ix, &k, t, 0, PROMPT, &asked, 1, made, 32);
+		for (int i = 0; i < m; i++)
+			*heap_cell(s, made[i].cell) = (float)made[i].row;
+		leat_prefix_commit(ix, &k, t, 0, made, m);
+		if (pages)
+			leat_prefix_put(ix, &k, t, PROMPT, slot, -1);
+		assert_int_equal(leat_prefix_flush(ix, 0, NULL), LEAT_OK);
+		int written = snap_files(path, 0);
+		assert_int_equal(written, pages ? 1 : PROMPT / 32 + 1);
+		assert_int_equal(leat_prefix_flush(ix, 0, NULL), LEAT_OK); /* nothing new */
+		leat_prefix_destroy(ix);
+		leat_shelf_close(f);
+
+		f = open_shelf(path, 4 * MB, NULL);
+		assert_int_equal(leat_prefix_create(&p, &ix, NULL), LEAT_OK);
+		leat_prefix_set_shelf(ix, f);
+		assert_int_equal(leat_prefix_load(ix, &k, t, PROMPT - 1, slot, cell), PROMPT - 1);
+		if (pages)
+			for (int i = 0; i < PROMPT - 1; i++)
+				assert_int_equal(*heap_row(s, slot, i), i);
+		else
+			assert_true(*heap_cell(s, cell) == (float)(PROMPT - 2));
+		for (int at = PROMPT - 1; at > 0; at -= 23) {
+			t[at] = -1;
+			int64_t got = leat_prefix_load(ix, &k, t, PROMPT - 1, slot, cell);
+			assert_true(got <= at && got > at - 32);
+		}
+		leat_prefix_get_counts(ix, &n);
+		assert_true(n.disk_hits > 0);
+		leat_prefix_destroy(ix);
+		leat_shelf_close(f);
+		snap_files(path, 1);
+		leat_store_destroy(s);
+	}
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +494,7 @@ int main(void)
 		cmocka_unit_test(test_P11_P15_damaged_files),
 		cmocka_unit_test(test_P12_names_and_targets),
 		cmocka_unit_test(test_P13_read_only),
+		cmocka_unit_test(test_prefix_survives_restart),
 	};
 	store = heap_store(0, 1, 1, 2, 0, 0);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

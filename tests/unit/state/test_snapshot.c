@@ -65,9 +65,11 @@ static void test_rows_keep_their_places(void **state)
 	assert_int_equal(leat_slot_prepare(a, sa, 0, N), 0);
 	for (size_t i = 0; i < a->pages_bytes / 2; i++)
 		((uint16_t *)(void *)a->view.pages)[i] = (uint16_t)(i * 7 % 30000); /* finite */
-	assert_int_equal(leat_snapshot_take_slot(a, &k, t, N, sa, -1, &x, NULL), LEAT_OK);
+	struct leat_snapshot_place at_a = { .tokens = t, .n_tokens = N, .n_fed = N, .slot = sa, .cell = -1 }, at_b = at_a;
+	at_b.slot = sb;
+	assert_int_equal(leat_snapshot_take(a, &k, &at_a, &x, NULL), LEAT_OK);
 	assert_int_equal(leat_snapshot_restore(x, b, sb, -1, NULL), LEAT_OK);
-	assert_int_equal(leat_snapshot_take_slot(b, &k, t, N, sb, -1, &y, NULL), LEAT_OK);
+	assert_int_equal(leat_snapshot_take(b, &k, &at_b, &y, NULL), LEAT_OK);
 	assert_int_equal(x->rows_bytes, (uint64_t)N * leat_store_token_bytes(heap_spec, 2, HEAP_LAYERS, p.kv_type));
 	assert_memory_equal(x->rows, y->rows, x->rows_bytes);
 	for (int i = 0; i < N; i++) { /* tensor 1, layer 2, head 1 of row i, where the view says */
@@ -155,14 +157,15 @@ static void test_P11_forged(void **state)
 		{ 236, 9, LEAT_E_FORMAT },
 		{ 240, 0x7fffffff, LEAT_E_FORMAT },      /* tokens */
 		{ 244, 0x7fffffff, LEAT_E_FORMAT },
-		{ 248, 21, LEAT_E_FORMAT },              /* first row */
-		{ 256, 2, LEAT_E_FORMAT },               /* per_token */
-		{ 260, 0, LEAT_E_FORMAT },               /* heads */
-		{ 264, 0, LEAT_E_FORMAT },               /* cols */
-		{ 264, 0x10000000, LEAT_E_FORMAT },
-		{ 280 + 116, 9, LEAT_E_FORMAT },         /* cache type */
-		{ 280 + 128 + 80, 0x7f800000, LEAT_E_FORMAT }, /* first element of the cell */
-		{ 280 + 128 + 80, 0xffc00000, LEAT_E_FORMAT },
+		{ 248, 21, LEAT_E_FORMAT },              /* fed */
+		{ 256, 21, LEAT_E_FORMAT },              /* first row */
+		{ 264, 2, LEAT_E_FORMAT },               /* per_token */
+		{ 268, 0, LEAT_E_FORMAT },               /* heads */
+		{ 272, 0, LEAT_E_FORMAT },               /* cols */
+		{ 272, 0x10000000, LEAT_E_FORMAT },
+		{ 288 + 116, 9, LEAT_E_FORMAT },         /* cache type */
+		{ 288 + 128 + 80, 0x7f800000, LEAT_E_FORMAT }, /* first element of the cell */
+		{ 288 + 128 + 80, 0xffc00000, LEAT_E_FORMAT },
 	};
 	struct leat_store *s = heap_store(0, 1, 1, 2, 0, 0);
 	struct leat_snapshot *x = snap_make(s, 20, 10, 3), *y = NULL;
@@ -235,7 +238,8 @@ static void test_window(void **state)
 	for (int i = 0; i < 300; i++)
 		*heap_row(s, a, i) = i;
 	leat_slot_trim(s, a, 300 - 100 + 1);
-	assert_int_equal(leat_snapshot_take_slot(s, &k, t, 300, a, -1, &x, NULL), LEAT_OK);
+	struct leat_snapshot_place at = { .tokens = t, .n_tokens = 300, .n_fed = 300, .slot = a, .cell = -1 };
+	assert_int_equal(leat_snapshot_take(s, &k, &at, &x, NULL), LEAT_OK);
 	assert_int_equal(x->first, 192);
 	assert_int_equal(leat_snapshot_check(x, s, &k, VOCAB, 100, NULL), LEAT_OK);
 	assert_int_equal(leat_snapshot_check(x, s, &k, VOCAB, 200, NULL), LEAT_E_MISMATCH);
