@@ -56,6 +56,7 @@
 #include "leat/engine.h"
 #include "leat/request.h"
 #include "leat/chat.h"
+#include "leat/state.h"
 #include "leat/look.h"
 
 #ifdef __cplusplus

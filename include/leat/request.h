@@ -14,6 +14,7 @@ extern "C" {
 struct leat_engine;
 struct leat_model;
 struct leat_session;
+struct leat_state;
 
 /* ---- requests ---------------------------------------------------------------------------------------------- */
 
@@ -61,6 +62,7 @@ struct leat_request_params {
 	int32_t reserved0;       /* zero */
 	uint64_t timeout_ns;     /* LEAT_FINISH_TIMEOUT when it has taken longer, from submit on; 0: no limit */
 	uint64_t queue_timeout_ns; /* the same for waiting to be admitted; 0: no limit */
+	const struct leat_state *initial_state; /* begin with it (state.h), without a session; NULL: empty */
 };
 /* Flags of struct leat_request_params. */
 enum {

@@ -112,7 +112,8 @@ static int make_room(struct leat_engine *e)
 	struct leat_schedule *s = &e->sched;
 	for (int i = 0; i < s->n_rows; i++) {
 		struct leat_request *r = s->row[i];
-		if (!leat_slot_reserve(e->store, r->seq->slot, r->seq->n_past + s->feed[i].n_tokens))
+		if (!leat_slot_prepare(e->store, r->seq->slot, r->seq->n_past,
+				       r->seq->n_past + s->feed[i].n_tokens))
 			continue;
 		struct leat_request *last = last_in_order(s);
 		if (last && (s->n_live > 1 || last != r) && !leat_schedule_put_aside(e, last))

@@ -261,6 +261,8 @@ void leat_seq_expect(const struct leat_engine *e, struct leat_seq *s, int64_t n_
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s)
 {
 	s->n_past = 0; /* pages are kept for the next tokens; a cell is read only after it was written */
+	s->primed = 0;
+	memset(s->initial, 0, sizeof s->initial);
 	leat_seq_expect(e, s, e->n_ctx);
 }
 
@@ -286,13 +288,15 @@ void leat_mark_give(struct leat_engine *e, struct leat_mark *m)
 void leat_seq_save(struct leat_engine *e, const struct leat_seq *s, struct leat_mark *m)
 {
 	m->n_past = s->n_past;
-	if (m->cell >= 0 && s->n_past)
+	m->primed = s->primed;
+	if (m->cell >= 0 && (s->n_past || s->primed))
 		leat_cell_copy(e->store, m->cell, s->cell[s->now]);
 }
 
 void leat_seq_rewind(struct leat_engine *e, struct leat_seq *s, const struct leat_mark *m)
 {
 	s->n_past = m->n_past;
-	if (m->cell >= 0 && m->n_past)
+	s->primed = m->primed;
+	if (m->cell >= 0 && (m->n_past || m->primed))
 		leat_cell_copy(e->store, s->cell[s->now], m->cell);
 }

@@ -43,12 +43,15 @@ struct leat_seq {
 	int64_t n_past;
 	uint64_t in_step;   /* number of the last step that it was put into */
 	int rope_long;      /* the long frequencies of the model turn its keys: part of every cache key */
+	int primed;         /* n_past 0: it begins with the state in cell[now], not with zeros */
+	unsigned char initial[32]; /* hash of the state that it began with; zeros: none */
 };
 
 /* A place in a sequence: its rows stay where they are, a recurrent state is copied into the mark's own cell. */
 struct leat_mark {
 	int64_t n_past;
 	int cell;           /* -1: the model has no recurrent state */
+	int primed;         /* as the sequence's */
 };
 
 /* What a step takes of one sequence. */

@@ -98,19 +98,25 @@ static int64_t expected(const struct leat_request *r)
 static enum leat_status take_tokens(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
 {
 	enum { ROOM = 65536 }; /* tokens of an answer that room is made for at once */
-	r->n_first = (size_t)p->n_tokens;
+	size_t held = r->initial ? (size_t)r->initial->n_tokens : 0;
+	r->n_first = held + (size_t)p->n_tokens;
+	r->n_cached = r->initial ? (size_t)r->initial->n_fed : 0;
 	size_t answer = (size_t)(expected(r) - (int64_t)r->n_first);
 	size_t cap = r->n_first + (answer < ROOM ? answer : ROOM) + 1;
 	r->id = cap <= SIZE_MAX / sizeof *r->id ? malloc(cap * sizeof *r->id) : NULL;
 	if (!r->id)
 		return leat_fail(err, LEAT_E_NOMEM, "tokens", LEAT_NO_OFFSET, "out of memory");
 	r->cap_ids = cap;
-	r->n_ids = r->n_prompt = r->n_first;
-	memcpy(r->id, p->tokens, r->n_first * sizeof *r->id);
+	r->n_ids = r->n_first;
+	r->n_prompt = r->n_first - r->n_cached;
+	if (held)
+		memcpy(r->id, r->initial->tokens, held * sizeof *r->id);
+	if (p->n_tokens)
+		memcpy(r->id + held, p->tokens, (size_t)p->n_tokens * sizeof *r->id);
 	struct leat_seq s = { 0 };
 	leat_seq_expect(r->engine, &s, expected(r));
 	r->rope_long = s.rope_long;
-	return LEAT_OK;
+	return r->initial ? leat_keep_check(r->engine, &s, r->initial, err) : LEAT_OK;
 }
 
 /* A session's tokens: those it holds and has not fed are fed before the prompt. */
@@ -189,10 +195,28 @@ static enum leat_status check_session(const struct leat_engine *e, const struct 
 	return LEAT_OK;
 }
 
+/* The state that the request begins with, and its prompt, are within the context. */
+static enum leat_status check_initial(const struct leat_engine *e, const struct leat_request_params *p,
+				      struct leat_error *err)
+{
+	const struct leat_snapshot *x = leat_state_snapshot(p->initial_state);
+	if (p->session)
+		return leat_fail(err, LEAT_E_ARG, "initial_state", LEAT_NO_OFFSET,
+				 "a request has an initial state or a session, not both");
+	if (!p->n_tokens && x->n_fed == x->n_tokens)
+		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET,
+				 "the prompt is empty and the state does not know what follows");
+	if ((uint64_t)x->n_tokens + p->n_tokens > (uint64_t)e->n_ctx)
+		return leat_fail(err, LEAT_E_CONTEXT, "tokens", LEAT_NO_OFFSET,
+				 "the state holds %lld tokens, the prompt brings %llu, and the context holds %lld",
+				 (long long)x->n_tokens, (unsigned long long)p->n_tokens, (long long)e->n_ctx);
+	return LEAT_OK;
+}
+
 static enum leat_status check(const struct leat_engine *e, const struct leat_request_params *p, struct leat_error *err)
 {
 	int n_vocab = leat_vocab_size(e->model->vocab);
-	if ((p->n_tokens < 1 && !p->session) || (p->n_tokens && !p->tokens))
+	if ((p->n_tokens < 1 && !p->session && !p->initial_state) || (p->n_tokens && !p->tokens))
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "the prompt is empty");
 	if (p->n_tokens > (uint64_t)e->n_ctx || p->n_tokens > SIZE_MAX / sizeof(int32_t))
 		return leat_fail(err, LEAT_E_CONTEXT, "tokens", LEAT_NO_OFFSET,
@@ -212,6 +236,8 @@ static enum leat_status check(const struct leat_engine *e, const struct leat_req
 					 "stop token %d is %d, wanted 0 to %d", i, p->stop_ids[i], n_vocab - 1);
 	if (p->n_stop_ids > 0 && !p->stop_ids)
 		return leat_fail(err, LEAT_E_ARG, "stop_ids", LEAT_NO_OFFSET, "stop_ids is NULL");
+	if (p->initial_state)
+		return check_initial(e, p, err);
 	return p->session ? check_session(e, p->session, p->n_tokens, err) : LEAT_OK;
 }
 
@@ -237,6 +263,7 @@ enum leat_status leat_request_open(struct leat_engine *e, const struct leat_requ
 	atomic_init(&r->refs, 1);
 	r->engine = e;
 	r->session = p->session ? leat_session_hold(p->session) : NULL;
+	r->initial = p->initial_state ? leat_snapshot_ref(leat_state_snapshot(p->initial_state)) : NULL;
 	size_t n_before = r->session ? r->session->n_ids : 0;
 	enum leat_status st = set_up(r, p, err);
 	if (st == LEAT_OK)
@@ -280,6 +307,7 @@ void leat_request_drop(struct leat_request *r)
 	if (atomic_fetch_sub(&r->refs, 1) != 1)
 		return;
 	leat_session_drop(r->session);
+	leat_snapshot_unref(r->initial);
 	leat_sampler_destroy(r->sampler);
 	leat_stops_destroy(r->stops);
 	leat_stream_deinit(&r->out);

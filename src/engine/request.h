@@ -5,7 +5,7 @@
 #ifndef LEAT_ENGINE_REQUEST_H
 #define LEAT_ENGINE_REQUEST_H
 
-#include "engine/session.h"
+#include "engine/keep.h"
 #include "engine/stream.h"
 #include "sample/sample.h"
 #include "text/tokenizer.h"
@@ -17,6 +17,7 @@ struct leat_request {
 	atomic_int refs;
 	struct leat_engine *engine;   /* held by the user's reference */
 	struct leat_session *session; /* NULL: the request has a sequence of its own */
+	struct leat_snapshot *initial; /* that its own sequence begins with; NULL: empty */
 	struct leat_seq own, *seq;    /* &own or the session's; NULL while it has none */
 	int place;                    /* enum leat_place */
 	struct leat_request *next;    /* in the list of waiting ones */

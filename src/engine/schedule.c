@@ -260,6 +260,10 @@ static int take_sequence(struct leat_engine *e, struct leat_request *r)
 		return 1;
 	}
 	r->own.rope_long = r->rope_long;
+	if (r->initial && !r->spilled && leat_keep_begin(e, &r->own, r->initial)) {
+		leat_seq_close(e, &r->own);
+		return 1;
+	}
 	if (r->spilled) {
 		e->backend->copy(e->dev, cell_of(e, &r->own), r->spilled, e->store->cell_bytes);
 		r->own.n_past = r->spilled_past;

@@ -89,8 +89,8 @@ static enum leat_status fill(struct leat_engine *e, const struct leat_feed *feed
 		LEAT_TRY(admit(e, &feeds[i], s->n_tokens, err));
 		s->seq[i] = (struct leat_step_seq){
 			.first = s->n_tokens, .n = feeds[i].n_tokens, .slot = q->slot,
-			.state_in = q->n_past ? q->cell[q->now] : -1, .state_out = q->cell[!q->now], .adapter = -1,
-			.rope_long = q->rope_long,
+			.state_in = q->n_past || q->primed ? q->cell[q->now] : -1, .state_out = q->cell[!q->now],
+			.adapter = -1, .rope_long = q->rope_long,
 		};
 		s->n_seqs++;
 		add_rows(s, &feeds[i], i);
@@ -129,6 +129,7 @@ enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_fee
 	for (int i = 0; i < n_feeds; i++) { /* accepted: the next state becomes the sequence's own */
 		feeds[i].seq->n_past += feeds[i].n_tokens;
 		feeds[i].seq->now = !feeds[i].seq->now;
+		feeds[i].seq->primed = 0;
 	}
 	e->exec = e->running;
 	tell(&e->told_steps, ++e->n_steps);

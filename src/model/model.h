@@ -36,6 +36,8 @@ struct leat_model {
 	size_t max_token_bytes;     /* longest text that one token can bring */
 	atomic_int refs;
 	int vocab_only;             /* w holds the file only */
+	int hashed;                 /* model/hash.h */
+	unsigned char hash[32];
 };
 
 /* Top struct and the struct of layer i, as the architecture knows them. */

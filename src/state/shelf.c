@@ -82,7 +82,7 @@ static enum leat_status look_at(struct leat_shelf *f, const char *name, struct l
 	enum leat_status s = leat_snapshot_read_head(map.data, map.size, &e.head, &ignored);
 	memcpy(e.name, name, NAME_BYTES);
 	e.bytes = map.size;
-	int magic = map.size >= 8 && !memcmp(map.data, "leatstat", 8);
+	int magic = leat_snapshot_is(map.data, map.size);
 	if (!fstat(map.fd, &st))
 		e.used = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 	leat_map_close(&map);

@@ -241,13 +241,16 @@ static enum leat_status other_hash(struct leat_error *err, const char *field, co
 	return LEAT_E_MISMATCH;
 }
 
-static enum leat_status check_key(const struct leat_prefix_key *x, const struct leat_prefix_key *key,
+/* A state of no tokens serves every mode: no arithmetic has touched it. */
+static enum leat_status check_key(const struct leat_prefix_key *x, const struct leat_prefix_key *key, int fed,
 				  struct leat_error *err)
 {
 	if (memcmp(x->model, key->model, sizeof x->model))
 		return other_hash(err, "model", x->model, key->model);
 	if (memcmp(x->adapter, key->adapter, sizeof x->adapter))
 		return other_hash(err, "adapter", x->adapter, key->adapter);
+	if (!fed)
+		return LEAT_OK;
 	if (x->mode != key->mode)
 		return mismatch(err, "mode", x->mode, key->mode);
 	return x->rope_long == key->rope_long ? LEAT_OK : mismatch(err, "rope_long", x->rope_long, key->rope_long);
@@ -256,8 +259,8 @@ static enum leat_status check_key(const struct leat_prefix_key *x, const struct 
 enum leat_status leat_snapshot_check(const struct leat_snapshot *x, const struct leat_store *s,
 				     const struct leat_prefix_key *key, int n_vocab, int window, struct leat_error *err)
 {
-	LEAT_TRY(check_key(&x->key, key, err));
-	if (x->key.kv_type != s->view.kv_type)
+	LEAT_TRY(check_key(&x->key, key, x->n_fed > 0, err));
+	if (x->rows_bytes && x->key.kv_type != s->view.kv_type)
 		return mismatch(err, "kv_type", x->key.kv_type, s->view.kv_type);
 	if (x->n_layer != s->n_layer)
 		return mismatch(err, "layers", x->n_layer, s->n_layer);

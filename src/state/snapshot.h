@@ -84,6 +84,8 @@ uint64_t leat_snapshot_file_bytes(const struct leat_snapshot *x);
 /* Reads untrusted bytes: all of them are checked (structure, sizes, checksums, SHA-256, finite values) before anything
  * is returned. E_FORMAT, E_UNSUPPORTED (another version or byte order), E_NOMEM. */
 enum leat_status leat_snapshot_read(const void *data, uint64_t n, struct leat_snapshot **ret, struct leat_error *err);
+/* 1 if the bytes begin as those of a state do. */
+int leat_snapshot_is(const void *data, uint64_t n);
 /* Only shape, key and tokens, with their checksums: cell and rows stay NULL. For lists; a reader of the state comes
  * back with leat_snapshot_read. */
 enum leat_status leat_snapshot_read_head(const void *data, uint64_t n, struct leat_snapshot **ret,

@@ -146,6 +146,11 @@ static enum leat_status bad(struct leat_error *err, const char *where, uint64_t 
 	return st;
 }
 
+int leat_snapshot_is(const void *data, uint64_t n)
+{
+	return n >= 8 && !memcmp(data, magic, 8);
+}
+
 static enum leat_status read_head(struct leat_cursor *c, struct leat_error *err)
 {
 	const unsigned char *p;

@@ -65,8 +65,8 @@ static void test_rows_keep_their_places(void **state)
 	assert_int_equal(leat_slot_prepare(a, sa, 0, N), 0);
 	for (size_t i = 0; i < a->pages_bytes / 2; i++)
 		((uint16_t *)(void *)a->view.pages)[i] = (uint16_t)(i * 7 % 30000); /* finite */
-	struct leat_snapshot_place at_a = { .tokens = t, .n_tokens = N, .n_fed = N, .slot = sa, .cell = -1 }, at_b = at_a;
-	at_b.slot = sb;
+	struct leat_snapshot_place at_a = { .tokens = t, .n_tokens = N, .n_fed = N, .slot = sa, .cell = -1 };
+	struct leat_snapshot_place at_b = { .tokens = t, .n_tokens = N, .n_fed = N, .slot = sb, .cell = -1 };
 	assert_int_equal(leat_snapshot_take(a, &k, &at_a, &x, NULL), LEAT_OK);
 	assert_int_equal(leat_snapshot_restore(x, b, sb, -1, NULL), LEAT_OK);
 	assert_int_equal(leat_snapshot_take(b, &k, &at_b, &y, NULL), LEAT_OK);
