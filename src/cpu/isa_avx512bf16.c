@@ -58,7 +58,7 @@ LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_byt
 }
 
 #define PACK(name, body)                                                                                               \
-	static void pack_bf16_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)        \
+	LEAT_SLOT void pack_bf16_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)     \
 	{                                                                                                              \
 		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                         \
 	}

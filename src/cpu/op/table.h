@@ -27,17 +27,17 @@ LEAT_INLINE vf pack_values(int format, b32 q, const struct block_tables *t, int 
 #include "cpu/op/wkv7.h"
 
 #define MV(name)                                                                                                       \
-	static void mv_##name(const struct leat_mm *a, int r0, int r1)                                                 \
+	LEAT_SLOT void mv_##name(const struct leat_mm *a, int r0, int r1)                                              \
 	{                                                                                                              \
 		mv_any(a, LEAT_QUANT_##name, r0, r1);                                                                  \
 	}
 #define PACK(name, body)                                                                                               \
-	static void pack_f32_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)         \
+	LEAT_SLOT void pack_f32_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)      \
 	{                                                                                                              \
 		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                         \
 	}
 #define DEQUANT(name, body)                                                                                            \
-	static void dequant_##name(float *y, const void *blocks, size_t n)                                             \
+	LEAT_SLOT void dequant_##name(float *y, const void *blocks, size_t n)                                          \
 	{                                                                                                              \
 		body(LEAT_QUANT_##name, y, blocks, n);                                                                 \
 	}
