@@ -19,7 +19,7 @@ void leat_seq_key(struct leat_engine *e, const struct leat_seq *s, struct leat_p
 
 static enum leat_status idle(const struct leat_session *s, struct leat_error *err)
 {
-	return s->live ? leat_fail(err, LEAT_E_BUSY, "session", LEAT_NO_OFFSET, "a request of this session is running")
+	return s->live ? leat_fail(err, LEAT_E_BUSY, "session", LEAT_NO_OFFSET, "a request of the session is running")
 		       : LEAT_OK;
 }
 
