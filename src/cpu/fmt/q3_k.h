@@ -19,8 +19,8 @@ LEAT_INLINE void q3_k_scales(struct block_scales *s, const unsigned char *w, int
 
 LEAT_INLINE b32 q3_k_bytes(const unsigned char *w, int sub)
 {
-	b32 low = b32_take(b32_load(w + offsetof(struct leat_q3_k, qs) + sub / 4 * 32), sub % 4 * 2, 0, 2);
-	return b32_or(low, b32_take(b32_load(w), sub, 2, 1));
+	b32 high = b32_take(b32_load(w), sub, 2, 1);
+	return b32_join(b32_load(w + offsetof(struct leat_q3_k, qs) + sub / 4 * 32), sub % 4 * 2, 2, high);
 }
 
 #endif

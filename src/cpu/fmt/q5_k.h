@@ -13,8 +13,8 @@ LEAT_INLINE void q5_k_scales(struct block_scales *s, const unsigned char *w, int
 
 LEAT_INLINE b32 q5_k_bytes(const unsigned char *w, int sub)
 {
-	b32 low = b32_take(b32_load(w + offsetof(struct leat_q5_k, qs) + sub / 2 * 32), sub % 2 * 4, 0, 4);
-	return b32_or(low, b32_take(b32_load(w + offsetof(struct leat_q5_k, qh)), sub, 4, 1));
+	b32 high = b32_take(b32_load(w + offsetof(struct leat_q5_k, qh)), sub, 4, 1);
+	return b32_join(b32_load(w + offsetof(struct leat_q5_k, qs) + sub / 2 * 32), sub % 2 * 4, 4, high);
 }
 
 #endif

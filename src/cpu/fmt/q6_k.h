@@ -15,9 +15,8 @@ LEAT_INLINE void q6_k_scales(struct block_scales *s, const unsigned char *w, int
 LEAT_INLINE b32 q6_k_bytes(const unsigned char *w, int sub)
 {
 	int half = sub / 4, k = sub % 4;
-	b32 low = b32_take(b32_load(w + 64 * half + k % 2 * 32), k / 2 * 4, 0, 4);
 	b32 high = b32_take(b32_load(w + offsetof(struct leat_q6_k, qh) + 32 * half), 2 * k, 4, 2);
-	return b32_or(low, high);
+	return b32_join(b32_load(w + 64 * half + k % 2 * 32), k / 2 * 4, 4, high);
 }
 
 #endif

@@ -251,6 +251,10 @@ LEAT_INLINE b32 b32_add_bits(b32 a, const unsigned char *p, int value)
 	__m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(all, bit), bit);
 	return _mm256_add_epi8(a, _mm256_and_si256(set, _mm256_set1_epi8((char)value)));
 }
+LEAT_INLINE b32 b32_join(b32 a, int from, int n, b32 b)
+{
+	return b32_or(b32_take(a, from, 0, n), b);
+}
 LEAT_INLINE vf vf_from_f8(f8 a)
 {
 	return a;

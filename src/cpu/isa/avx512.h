@@ -231,7 +231,7 @@ LEAT_INLINE vf v16_dot_add(vf sum, struct v16 a, struct v16 b, const float *d, i
 	vf scale = vf_set1(d[0]);
 
 	if (two)
-		scale = _mm512_mask_broadcastss_ps(scale, 0xff00, _mm_load_ss(d + 1));
+		scale = _mm512_mask_blend_ps(0xff00, scale, vf_set1(d[1]));
 	return vf_fma(_mm512_cvtepi32_ps(_mm512_madd_epi16(a.all, b.all)), scale, sum);
 }
 
@@ -239,6 +239,11 @@ LEAT_INLINE vf v16_dot_add(vf sum, struct v16 a, struct v16 b, const float *d, i
 LEAT_INLINE b32 b32_add_bits(b32 a, const unsigned char *p, int value)
 {
 	return _mm256_mask_add_epi8(a, (__mmask32)word32(p), a, _mm256_set1_epi8((char)value));
+}
+/* Bits from .. from + n - 1 of every byte of a, moved to the bottom, or b. */
+LEAT_INLINE b32 b32_join(b32 a, int from, int n, b32 b)
+{
+	return _mm256_ternarylogic_epi32(_mm256_srli_epi16(a, from), _mm256_set1_epi8((char)((1 << n) - 1)), b, 0xea);
 }
 /* Lanes beyond the 8 are 0. */
 LEAT_INLINE vf vf_from_f8(f8 a)
