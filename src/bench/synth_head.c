@@ -126,8 +126,10 @@ static void gpt2_byte(int b, char out[8])
 		snprintf(out, 8, "%c%c", 0xc0 | code >> 6, 0x80 | (code & 0x3f));
 }
 
-static int gpt2_words(struct vocab *v, int n)
+static int gpt2_words(struct vocab *v, int n, int phi3)
 {
+	/* llama.cpp looks these up by name in a model that calls itself phi3 */
+	static const char *const control[] = { "<unk>", "<s>", "</s>" };
 	char text[32];
 	int i, bad = 0;
 
@@ -136,6 +138,8 @@ static int gpt2_words(struct vocab *v, int n)
 		bad |= push(v, KIND_NORMAL, text);
 	}
 	bad |= push(v, KIND_CONTROL, "<|endoftext|>");
+	for (i = 0; phi3 && i < 3; i++)
+		bad |= push(v, KIND_CONTROL, control[i]);
 	bad |= push(v, KIND_NORMAL, "\xc4\xa0w"); /* what the only merge makes */
 	while (v->n < n && !bad) {
 		snprintf(text, sizeof(text), "\xc4\xa0w%d", v->n);
@@ -171,7 +175,8 @@ static enum leat_status vocabulary(const struct synth_model *m, struct leat_gguf
 	v.text = leat_arena_take_array(&v.arena, (size_t)n, sizeof(*v.text));
 	v.kind = leat_arena_take_array(&v.arena, (size_t)n, sizeof(*v.kind));
 	if (v.text && v.kind)
-		bad = m->shape->arch == SYNTH_RWKV7 ? rwkv_words(&v, n) : gpt2_words(&v, n);
+		bad = m->shape->arch == SYNTH_RWKV7 ? rwkv_words(&v, n)
+						     : gpt2_words(&v, n, m->shape->arch == SYNTH_PHI3);
 	if (!bad) {
 		word(o, "tokenizer.ggml.model", m->shape->arch == SYNTH_RWKV7 ? "rwkv" : "gpt2");
 		leat_gguf_out_strings(o, "tokenizer.ggml.tokens", v.text, (size_t)n);
