@@ -41,7 +41,8 @@ struct leat_engine_params {
 	int32_t n_marks;      /* recurrent models: marks that all sessions together may have; 0: 4 */
 	int32_t max_queue;    /* requests that may wait for a sequence, at most 1048576; 0: 256; -1: none */
 	int32_t max_prefill_stall_ms; /* longest that an answer waits for prompts of others; 0: 200; -1: no bound */
-	int32_t reserved0;    /* zero */
+	int32_t window;       /* attention looks back on the last so many tokens only, and no more memory is used; 0: as
+			       * the model says */
 };
 #define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 

@@ -57,6 +57,7 @@
 #include "leat/request.h"
 #include "leat/chat.h"
 #include "leat/state.h"
+#include "leat/memory.h"
 #include "leat/look.h"
 
 #ifdef __cplusplus

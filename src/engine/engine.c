@@ -53,6 +53,9 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 	if (p->kv_type && strcmp(p->kv_type, "f16") && strcmp(p->kv_type, "f32"))
 		return leat_fail(err, LEAT_E_ARG, "kv_type", LEAT_NO_OFFSET, "cache type '%.20s': wanted f16 or f32",
 				 p->kv_type);
+	if (p->window < 0)
+		return arg_error(err, "window", p->window, 0, INT32_MAX);
+	e->window = p->window;
 	e->n_seqs = p->n_seqs ? p->n_seqs : 1;
 	e->n_batch = p->n_batch ? p->n_batch : DEFAULT_BATCH;
 	e->n_marks = p->n_marks ? p->n_marks : DEFAULT_MARKS;
@@ -133,12 +136,17 @@ static enum leat_status open_device(struct leat_engine *e, const struct leat_eng
 	LEAT_TRY(e->backend->open(&dp, &e->dev, err));
 	e->backend->describe(e->dev, e->device, sizeof e->device);
 	LEAT_TRY(check_ops(e, err));
-	uint64_t bytes = 0;
 	struct leat_weights *w = &e->model->w;
 	for (int i = 0; i < w->n_all; i++)
-		LEAT_TRY(e->backend->bind(e->dev, &w->all[i], &bytes, err));
+		LEAT_TRY(e->backend->bind(e->dev, &w->all[i], &e->bound_bytes, err));
 	leat_plan_cache_init(&e->plans, e->backend, e->dev, plan_cache_bytes);
 	return LEAT_OK;
+}
+
+int leat_engine_window(const struct leat_engine *e)
+{
+	int own = e->model->w.cfg.window;
+	return e->window && (!own || e->window < own) ? e->window : own;
 }
 
 int leat_engine_max_outputs(const struct leat_engine *e)
@@ -230,7 +238,7 @@ void leat_engine_drop(struct leat_engine *e)
 
 enum leat_status leat_seq_open(struct leat_engine *e, struct leat_seq *ret, struct leat_error *err)
 {
-	struct leat_seq s = { .slot = leat_slot_take(e->store), .cell = { -1, -1 } };
+	struct leat_seq s = { .slot = leat_slot_take(e->store), .cell = { -1, -1 }, .keep_from = INT64_MAX };
 	if (s.slot < 0)
 		return leat_fail(err, LEAT_E_BUSY, "n_seqs", LEAT_NO_OFFSET,
 				 "all %d sequences of this engine are in use", e->n_seqs);
@@ -260,7 +268,8 @@ void leat_seq_expect(const struct leat_engine *e, struct leat_seq *s, int64_t n_
 
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s)
 {
-	s->n_past = 0; /* pages are kept for the next tokens; a cell is read only after it was written */
+	s->n_past = 0; /* a cell is read only after it was written */
+	leat_slot_truncate(e->store, s->slot, 0);
 	s->primed = 0;
 	memset(s->initial, 0, sizeof s->initial);
 	leat_seq_expect(e, s, e->n_ctx);

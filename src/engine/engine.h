@@ -27,6 +27,8 @@ struct leat_engine {
 	struct leat_exec *running; /* submitted and not finished */
 	struct leat_driver driver;
 	struct leat_schedule sched;
+	uint64_t bound_bytes;     /* copies of weights that the device made */
+	int window;               /* asked for; 0: as the model says */
 	int mode, kv_type, n_threads, n_seqs, n_batch, n_marks, n_live;
 	int64_t n_ctx;            /* INT64_MAX: no limit */
 	uint64_t opts;
@@ -43,6 +45,7 @@ struct leat_seq {
 	int64_t n_past;
 	uint64_t in_step;   /* number of the last step that it was put into */
 	int rope_long;      /* the long frequencies of the model turn its keys: part of every cache key */
+	int64_t keep_from;  /* a mark may go back to this place; INT64_MAX: none */
 	int primed;         /* n_past 0: it begins with the state in cell[now], not with zeros */
 	unsigned char initial[32]; /* hash of the state that it began with; zeros: none */
 };
@@ -80,6 +83,9 @@ void leat_seq_close(struct leat_engine *e, struct leat_seq *s);
 void leat_seq_expect(const struct leat_engine *e, struct leat_seq *s, int64_t n_tokens);
 /* Back to zero tokens. */
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s);
+
+/* How many of the last keys attention sees; 0: all. */
+int leat_engine_window(const struct leat_engine *e);
 
 /* A mark without a place. E_LIMIT when no cell is left. */
 enum leat_status leat_mark_take(struct leat_engine *e, struct leat_mark *ret, struct leat_error *err);

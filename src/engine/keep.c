@@ -15,6 +15,7 @@ void leat_seq_key(struct leat_engine *e, const struct leat_seq *s, struct leat_p
 	ret->mode = e->mode;
 	ret->kv_type = e->kv_type;
 	ret->rope_long = s->rope_long;
+	ret->window = e->window;
 }
 
 static enum leat_status idle(const struct leat_session *s, struct leat_error *err)
@@ -56,7 +57,7 @@ enum leat_status leat_keep_check(struct leat_engine *e, const struct leat_seq *s
 {
 	struct leat_prefix_key key;
 	leat_seq_key(e, s, &key);
-	LEAT_TRY(leat_snapshot_check(x, e->store, &key, leat_vocab_size(e->model->vocab), e->model->w.cfg.window, err));
+	LEAT_TRY(leat_snapshot_check(x, e->store, &key, leat_vocab_size(e->model->vocab), leat_engine_window(e), err));
 	if (x->n_tokens > e->n_ctx)
 		return leat_fail(err, LEAT_E_CONTEXT, "n_ctx", LEAT_NO_OFFSET,
 				 "the state has %lld tokens and the context holds %lld", (long long)x->n_tokens,

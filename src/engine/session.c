@@ -108,6 +108,15 @@ enum leat_status leat_session_keep_row(struct leat_session *s, const float *row,
 	return LEAT_OK;
 }
 
+/* The earliest place that may be returned to: rows that it needs are not given back. */
+static void mind_marks(struct leat_session *s)
+{
+	int64_t from = s->holding ? s->hold.n_past : INT64_MAX;
+	for (int i = 0; i < s->n_marks; i++)
+		from = s->mark[i].at.n_past < from ? s->mark[i].at.n_past : from;
+	s->seq.keep_from = from;
+}
+
 /* ---- stop strings ---- */
 
 /* A stop string may begin several tokens before it is complete, and those are fed by then. So the state before the
@@ -120,10 +129,12 @@ enum leat_status leat_session_drew(struct leat_session *s, const char *text, siz
 	if (!s->holding) {
 		leat_seq_save(s->engine, &s->seq, &s->hold);
 		s->holding = 1;
+		mind_marks(s);
 		s->n_held = s->n_held_text = 0;
 	}
 	if (!held) {
 		s->holding = 0;
+		mind_marks(s);
 		return LEAT_OK;
 	}
 	if (grow(&s->held_text, &s->cap_held_text, s->n_held_text + n, 1) ||
@@ -160,6 +171,7 @@ void leat_session_rest(struct leat_session *s)
 {
 	s->live = NULL;
 	s->holding = 0;
+	mind_marks(s);
 }
 
 /* ---- marks ---- */
@@ -191,6 +203,7 @@ enum leat_status leat_session_add_mark(struct leat_session *s, int64_t *ret, str
 	}
 	leat_seq_save(s->engine, &s->seq, &m.at);
 	s->mark[s->n_marks++] = m;
+	mind_marks(s);
 	*ret = s->n_marks_ever = m.number;
 	return LEAT_OK;
 }
@@ -217,6 +230,7 @@ enum leat_status leat_session_go_to(struct leat_session *s, int64_t mark, struct
 	leat_seq_rewind(s->engine, &s->seq, &m->at);
 	s->n_ids = m->n_ids;
 	free_marks_from(s, i + 1);
+	mind_marks(s);
 	return LEAT_OK;
 }
 
@@ -229,12 +243,14 @@ void leat_session_remove_mark(struct leat_session *s, int64_t mark)
 	free(s->mark[i].row);
 	memmove(s->mark + i, s->mark + i + 1, (size_t)(s->n_marks - i - 1) * sizeof *s->mark);
 	s->n_marks--;
+	mind_marks(s);
 }
 
 enum leat_status leat_session_clear(struct leat_session *s, struct leat_error *err)
 {
 	LEAT_TRY(idle(s, err));
 	free_marks_from(s, 0);
+	mind_marks(s);
 	leat_seq_reset(s->engine, &s->seq);
 	s->n_ids = 0;
 	s->has_row = 0;

@@ -25,6 +25,7 @@ static enum leat_status find_plan(struct leat_engine *e, struct leat_plan_entry 
 	key.outputs = leat_bucket_rows(s->n_outputs, s->cap_outputs);
 	key.mode = e->mode;
 	key.kv_type = e->kv_type;
+	key.window = e->window;
 	key.opts = e->opts;
 	*ret = leat_opt_on(e->opts, LEAT_OPT_plan_cache) ? leat_plan_cache_find(&e->plans, &key) : NULL;
 	return *ret ? LEAT_OK : record(e, &key, ret, err);
@@ -122,6 +123,14 @@ static void tell(_Atomic uint64_t *to, uint64_t value)
 	atomic_store_explicit(to, value, memory_order_relaxed);
 }
 
+/* Rows that no window will see again go back, but for those that a mark may return to. */
+static void trim(struct leat_engine *e, const struct leat_seq *s)
+{
+	int64_t from = s->n_past < s->keep_from ? s->n_past : s->keep_from, window = leat_engine_window(e);
+	if (window && from >= window)
+		leat_slot_trim(e->store, s->slot, from - window + 1);
+}
+
 enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
 				    struct leat_error *err)
 {
@@ -130,6 +139,7 @@ enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_fee
 		feeds[i].seq->n_past += feeds[i].n_tokens;
 		feeds[i].seq->now = !feeds[i].seq->now;
 		feeds[i].seq->primed = 0;
+		trim(e, feeds[i].seq);
 	}
 	e->exec = e->running;
 	tell(&e->told_steps, ++e->n_steps);

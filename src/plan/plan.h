@@ -27,6 +27,8 @@ struct leat_plan_key {
 	int32_t mode;                          /* enum leat_mode */
 	int32_t kv_type;
 	uint32_t hooks;                        /* hash of the hook set, 0: none */
+	int32_t window;                        /* attention sees so many keys, if the model says more; 0: as it says */
+	int32_t reserved;
 	uint64_t opts;                         /* switches that are on */
 };
 enum { LEAT_VARIANT_ADAPTERS = 1, LEAT_VARIANT_EMBEDDING = 2 };

@@ -241,6 +241,7 @@ void leat_rope_apply(struct leat_rec *c, struct leat_buf *x, const struct leat_b
 void leat_attention(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *q, const struct leat_buf *k,
 		    const struct leat_buf *v, int n_head, int n_kv, int head_size, int window, int state_k)
 {
+	int own = c->plan->key.window;
 	struct leat_op *o = add_op(c, LEAT_OP_kv_store);
 	reads(c, o, k);
 	reads(c, o, v);
@@ -253,7 +254,7 @@ void leat_attention(struct leat_rec *c, struct leat_buf *y, const struct leat_bu
 	o->i[0] = n_head;
 	o->i[1] = n_kv;
 	o->i[2] = head_size;
-	o->i[3] = window;
+	o->i[3] = own && (!window || own < window) ? own : window;
 	o->state = state_k;
 	check(c, o, q->cols == n_head * head_size && n_head % n_kv == 0);
 }

@@ -55,7 +55,8 @@ void leat_rope_apply(struct leat_rec *c, struct leat_buf *x, const struct leat_b
 		     const struct leat_rope *rope);
 
 /* Attention over the paged cache: appends k and v [T][n_kv * head_size] to state tensors `state_k` and state_k + 1 of
- * the current layer, then y[T][n_head * head_size]. window 0: all earlier keys; else keys p - window + 1 .. p. */
+ * the current layer, then y[T][n_head * head_size]. window 0: all earlier keys; else keys p - window + 1 .. p;
+ * a smaller one in the plan's key goes before it. */
 void leat_attention(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *q, const struct leat_buf *k,
 		    const struct leat_buf *v, int n_head, int n_kv, int head_size, int window, int state_k);
 

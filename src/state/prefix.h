@@ -26,7 +26,7 @@ struct leat_prefix_key {
 	int32_t mode;              /* enum leat_mode */
 	int32_t kv_type;
 	int32_t rope_long;
-	int32_t reserved;
+	int32_t window;            /* that was asked for, beyond the model's own */
 };
 
 struct leat_prefix;

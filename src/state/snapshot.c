@@ -253,6 +253,8 @@ static enum leat_status check_key(const struct leat_prefix_key *x, const struct 
 		return LEAT_OK;
 	if (x->mode != key->mode)
 		return mismatch(err, "mode", x->mode, key->mode);
+	if (x->window != key->window)
+		return mismatch(err, "window", x->window, key->window);
 	return x->rope_long == key->rope_long ? LEAT_OK : mismatch(err, "rope_long", x->rope_long, key->rope_long);
 }
 

@@ -7,7 +7,7 @@
  *   the sections, in order and without gaps:
  *     1 shape   u32 layers, u32 tensors, u64 tokens, u64 tokens fed, u64 first row kept, for each tensor u32
  *               per_token, heads, cols
- *     2 key     struct leat_prefix_key: 112 bytes as they are, then i32 mode, kv_type, rope_long, 0
+ *     2 key     struct leat_prefix_key: 112 bytes as they are, then i32 mode, kv_type, rope_long, window
  *     3 tokens  i32 each
  *     4 cell    f32 [tensor][layer][cols], each tensor begins at a multiple of 16 elements; only per-sequence tensors
  *     5 rows    [tensor][layer][head][row][cols] in the cache's type; only per-token tensors

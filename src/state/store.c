@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 
@@ -183,6 +185,31 @@ void leat_store_destroy(struct leat_store *s)
 	free(s->slot_first);
 	free(s->page_refs);
 	free(s);
+}
+
+/* Pages of the system that are there, of `bytes` from p on. */
+static uint64_t resident(const void *p, size_t bytes)
+{
+	enum { AT_ONCE = 4096 };
+	unsigned char there[AT_ONCE];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
+	uintptr_t at = (uintptr_t)p / page * page, end = (uintptr_t)p + bytes;
+	while (at < end) {
+		size_t most = (end - at + page - 1) / page, take = most < AT_ONCE ? most : AT_ONCE;
+		void *from;
+		memcpy(&from, &at, sizeof from);
+		if (mincore(from, take * page, there))
+			return bytes;
+		for (size_t i = 0; i < take; i++)
+			n += there[i] & 1;
+		at += take * page;
+	}
+	return n * page < bytes ? n * page : bytes;
+}
+
+uint64_t leat_store_resident(const struct leat_store *s)
+{
+	return resident(s->view.cells, s->cells_bytes) + resident(s->view.pages, s->pages_bytes);
 }
 
 void leat_store_get_counts(const struct leat_store *s, struct leat_store_counts *ret)

@@ -75,6 +75,8 @@ void leat_store_destroy(struct leat_store *s);
 /* Bytes that one token and one sequence cost. */
 uint64_t leat_store_token_bytes(const struct leat_state_spec *spec, int n_spec, int n_layer, int kv_type);
 uint64_t leat_store_cell_bytes(const struct leat_state_spec *spec, int n_spec, int n_layer);
+/* Bytes of cells and pages that are memory by now; all of them where the system does not tell. */
+uint64_t leat_store_resident(const struct leat_store *s);
 void leat_store_get_counts(const struct leat_store *s, struct leat_store_counts *ret);
 
 /* ---- cells ---- */
