@@ -65,10 +65,10 @@ typedef void leat_gemm_fn(float *y, size_t y_stride, const void *panel, const vo
 /* ---- attention ----------------------------------------------------------------------------------------------
  * One token's queries of the heads that share one key/value head, over a paged cache. Keys first <= p < end. Key p is
  * row p % page_tokens of page page[p / page_tokens]; the rows of one page and head are contiguous. Softmax is computed
- * online over blocks that start at absolute multiples of page_tokens, so chunking never changes a result: det.
- * y[g][head_size] = softmax(scale * q K^T) V. Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022,
+ * online over blocks that start at absolute multiples of 64 and of page_tokens, so chunking never changes a result:
+ * det. y[g][head_size] = softmax(scale * q K^T) V. Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022,
  * arXiv:2205.14135. */
-enum { LEAT_PAGE_TOKENS = 64, LEAT_MAX_GROUP = 64, LEAT_MAX_HEAD_SIZE = 256 };
+enum { LEAT_ATTN_KEYS = 64, LEAT_MAX_GROUP = 64, LEAT_MAX_HEAD_SIZE = 256 };
 struct leat_attn {
 	const unsigned char *k, *v; /* page 0 of this head */
 	size_t page_bytes;          /* from one page of this head to the next */
@@ -77,9 +77,17 @@ struct leat_attn {
 	int n_group;                /* query heads, <= LEAT_MAX_GROUP */
 	int first, end;             /* 0 <= first < end */
 	float scale;
+	int page_tokens;            /* >= 1 */
 };
+/* Where the block of keys that begins at p ends. */
+static inline int leat_attn_block_end(const struct leat_attn *a, int p)
+{
+	int block = (p / LEAT_ATTN_KEYS + 1) * LEAT_ATTN_KEYS, page = (p / a->page_tokens + 1) * a->page_tokens;
+	int end = block < page ? block : page;
+	return end < a->end ? end : a->end;
+}
 /* scratch: LEAT_ATTN_SCRATCH floats, 64-byte aligned, contents ignored */
-enum { LEAT_ATTN_SCRATCH = LEAT_MAX_GROUP * (LEAT_PAGE_TOKENS + 4) + LEAT_MAX_GROUP * LEAT_MAX_HEAD_SIZE };
+enum { LEAT_ATTN_SCRATCH = LEAT_MAX_GROUP * (LEAT_ATTN_KEYS + 4) + LEAT_MAX_GROUP * LEAT_MAX_HEAD_SIZE };
 typedef void leat_attn_fn(float *y, const float *q, const struct leat_attn *a, float *scratch);
 enum leat_kv_type { LEAT_KV_F16, LEAT_KV_F32, LEAT_KV_TYPES };
 

@@ -139,6 +139,7 @@ void leat_cpu_run_attention(struct leat_exec *e, const struct leat_cpu_op *o, in
 			.first = window && pos >= window ? pos - window + 1 : 0,
 			.end = pos + 1,
 			.scale = 1.0f / sqrtf((float)n),
+			.page_tokens = v->page_tokens,
 		};
 		size_t c = (size_t)h * (size_t)group * (size_t)n;
 		e->cpu->k.attn[v->kv_type](row(&o->y, r) + c, row(&o->x[0], r) + c, &a, e->cpu->scratch[worker].attn);

@@ -111,8 +111,8 @@ static void rope_neighbours(float *y, const float *x, const float *cs, int n_hea
 static void kv_row(float *out, const unsigned char *base, const struct leat_attn *a, int position, int type)
 {
 	size_t width = type == LEAT_KV_F16 ? 2 : 4;
-	const unsigned char *p = base + (size_t)a->page[position / LEAT_PAGE_TOKENS] * a->page_bytes +
-				 (size_t)(position % LEAT_PAGE_TOKENS) * (size_t)a->head_size * width;
+	const unsigned char *p = base + (size_t)a->page[position / a->page_tokens] * a->page_bytes +
+				 (size_t)(position % a->page_tokens) * (size_t)a->head_size * width;
 	for (int i = 0; i < a->head_size; i++, p += width) {
 		uint16_t h;
 		if (type == LEAT_KV_F16) {
@@ -124,11 +124,11 @@ static void kv_row(float *out, const unsigned char *base, const struct leat_attn
 	}
 }
 
-/* Keys [p0, p1) of one page for one query: continues the running largest score, sum and weighted value. */
+/* Keys [p0, p1) of one block for one query: continues the running largest score, sum and weighted value. */
 static void attn_page(float *y, float *most, float *sum, const float *q, const struct leat_attn *a, int p0, int p1,
 		      int type)
 {
-	float score[LEAT_PAGE_TOKENS], row[LEAT_MAX_HEAD_SIZE], m = *most;
+	float score[LEAT_ATTN_KEYS], row[LEAT_MAX_HEAD_SIZE], m = *most;
 
 	for (int p = p0; p < p1; p++) {
 		kv_row(row, a->k, a, p, type);
@@ -155,8 +155,7 @@ static void attn(float *y, const float *q, const struct leat_attn *a, int type)
 		float most = -INFINITY, sum = 0;
 		memset(y, 0, (size_t)a->head_size * sizeof *y);
 		for (int p = a->first, next; p < a->end; p = next) {
-			next = (p / LEAT_PAGE_TOKENS + 1) * LEAT_PAGE_TOKENS;
-			next = next < a->end ? next : a->end;
+			next = leat_attn_block_end(a, p);
 			attn_page(y, &most, &sum, q, a, p, next, type);
 		}
 		for (int i = 0; i < a->head_size; i++)

@@ -146,10 +146,11 @@ static void run_pack_bf16(const struct leat_kernels *k, const struct job *j)
 
 static void run_attn(const struct leat_kernels *k, const struct job *j)
 {
-	static int32_t page[4096 / LEAT_PAGE_TOKENS];
+	static int32_t page[4096 / LEAT_ATTN_KEYS];
 	static _Alignas(64) float scratch[LEAT_ATTN_SCRATCH];
-	size_t row = (size_t)j->n_cols * (j->format == LEAT_KV_F16 ? 2 : 4), page_bytes = row * LEAT_PAGE_TOKENS;
-	struct leat_attn a = {big, big + BIG / 2, page_bytes, page, j->n_cols, j->n_rows, 0, j->n_tokens, 0.1f};
+	size_t row = (size_t)j->n_cols * (j->format == LEAT_KV_F16 ? 2 : 4), page_bytes = row * LEAT_ATTN_KEYS;
+	struct leat_attn a = {big, big + BIG / 2, page_bytes, page, j->n_cols, j->n_rows, 0, j->n_tokens, 0.1f,
+			      LEAT_ATTN_KEYS};
 
 	for (int i = 0; i < (int)COUNT_OF(page); i++)
 		page[i] = i;

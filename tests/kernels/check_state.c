@@ -6,11 +6,11 @@
 #include "base/f16.h"
 #include "kerncheck.h"
 
-enum { MAX_PAGES = 8 };
+enum { MAX_KEYS = 512, LEAST_PAGE = 16 };
 
 struct attn_case {
 	struct leat_attn a;
-	int32_t page[MAX_PAGES];
+	int32_t page[MAX_KEYS / LEAST_PAGE];
 	int type;
 	float *q, *scratch;
 	/* f32 copies of what the pages hold, by position */
@@ -26,13 +26,13 @@ static size_t kv_width(int type)
 static unsigned char *make_pages(struct attn_case *c, float **ret_values, int range)
 {
 	size_t size = (size_t)c->a.head_size, width = kv_width(c->type), row = size * width;
-	int n_pages = (c->a.end - 1) / LEAT_PAGE_TOKENS + 1, rest = c->a.end - (n_pages - 1) * LEAT_PAGE_TOKENS;
+	int tokens = c->a.page_tokens, n_pages = (c->a.end - 1) / tokens + 1, rest = c->a.end - (n_pages - 1) * tokens;
 	unsigned char *base = guard((size_t)(n_pages - 1) * c->a.page_bytes + (size_t)rest * row);
 	float *values = guard_f32((size_t)c->a.end * size);
 
 	for (int p = 0; p < c->a.end; p++) {
-		unsigned char *at = base + (size_t)c->page[p / LEAT_PAGE_TOKENS] * c->a.page_bytes +
-				    (size_t)(p % LEAT_PAGE_TOKENS) * row;
+		unsigned char *at = base + (size_t)c->page[p / tokens] * c->a.page_bytes +
+				    (size_t)(p % tokens) * row;
 		for (size_t i = 0; i < size; i++) {
 			float x = rnd_f32(range);
 			uint16_t h = leat_f32_to_f16(x);
@@ -46,16 +46,17 @@ static unsigned char *make_pages(struct attn_case *c, float **ret_values, int ra
 
 static void make_attn(struct attn_case *c, int type, int head_size, int n_group, int first, int end)
 {
-	int n_pages = (end - 1) / LEAT_PAGE_TOKENS + 1;
+	int tokens = LEAST_PAGE << rnd_below(5), n_pages = (end - 1) / tokens + 1;
 
 	memset(c, 0, sizeof *c);
+	c->a.page_tokens = tokens;
 	c->type = type;
 	c->a.head_size = head_size;
 	c->a.n_group = n_group;
 	c->a.first = first;
 	c->a.end = end;
 	c->a.scale = 1.0f / sqrtf((float)head_size);
-	c->a.page_bytes = (size_t)head_size * kv_width(type) * LEAT_PAGE_TOKENS + 64 * (size_t)rnd_below(3);
+	c->a.page_bytes = (size_t)head_size * kv_width(type) * (size_t)tokens + 64 * (size_t)rnd_below(3);
 	for (int i = 0; i < n_pages; i++) /* the last page stays last, others turn around */
 		c->page[i] = i == n_pages - 1 ? i : n_pages - 2 - i;
 	c->a.page = c->page;
@@ -69,7 +70,7 @@ static void make_attn(struct attn_case *c, int type, int head_size, int n_group,
 static double attn_error(const struct attn_case *c, const float *y, int g)
 {
 	int size = c->a.head_size;
-	static double weight[MAX_PAGES * LEAT_PAGE_TOKENS];
+	static double weight[MAX_KEYS];
 	double most = -INFINITY, sum = 0, worst = 0, largest = 0;
 
 	for (int p = c->a.first; p < c->a.end; p++) {
@@ -119,7 +120,7 @@ static double check_attn(const struct leat_kernels *k, int type)
 
 	for (size_t s = 0; s < COUNT_OF(sizes); s++)
 		for (size_t g = 0; g < COUNT_OF(groups); g++) {
-			int end = 1 + rnd_below(MAX_PAGES * LEAT_PAGE_TOKENS - 1);
+			int end = 1 + rnd_below(MAX_KEYS - 1);
 			worst = fmax(worst, attn_case(fn, type, sizes[s], groups[g], rnd_below(end), end));
 			worst = fmax(worst, attn_case(fn, type, sizes[s], groups[g], 0, 1 + rnd_below(70)));
 		}

@@ -44,7 +44,7 @@ LEAT_INLINE void attn_scores(float *score, const float *q, const struct leat_att
 	}
 	vf_store(out, vf_mul(vf_sum_each(sum), vf_set1(a->scale)));
 	for (int g = 0; g < n_q; g++)
-		memcpy(score + g * LEAT_PAGE_TOKENS + p, out + g * width, (size_t)width * sizeof *out);
+		memcpy(score + g * LEAT_ATTN_KEYS + p, out + g * width, (size_t)width * sizeof *out);
 }
 
 /* score[n] -> weights; the running maximum, sum and output follow. */
@@ -92,7 +92,7 @@ LEAT_INLINE void attn_values(float *y, const float *weight, const struct attn_pa
 			v[j] = float_get(format, row, d + j * VF_N, m);
 		LEAT_UNROLL
 		for (int g = 0; g < n_q; g++) {
-			vf e = vf_set1(weight[g * LEAT_PAGE_TOKENS + p]);
+			vf e = vf_set1(weight[g * LEAT_ATTN_KEYS + p]);
 			LEAT_UNROLL
 			for (int j = 0; j < n_v; j++)
 				sum[g][j] = vf_fma(e, v[j], sum[g][j]);
@@ -116,7 +116,7 @@ LEAT_INLINE void attn_group(float *y, const float *q, const struct leat_attn *a,
 	if (p < page->n)
 		attn_scores(score, q, a, page, p, format, n_q, 0);
 	for (int g = 0; g < n_q; g++)
-		attn_softmax(y + g * size, most + g, total + g, score + g * LEAT_PAGE_TOKENS, page->n, size);
+		attn_softmax(y + g * size, most + g, total + g, score + g * LEAT_ATTN_KEYS, page->n, size);
 	for (; d + PV_VECTORS * VF_N <= size; d += PV_VECTORS * VF_N)
 		attn_values(y, score, page, size, d, VF_N, format, n_q, PV_VECTORS);
 	for (; d < size; d += VF_N)
@@ -125,7 +125,7 @@ LEAT_INLINE void attn_group(float *y, const float *q, const struct leat_attn *a,
 
 LEAT_INLINE void attn_any(float *y, const float *q, const struct leat_attn *a, float *scratch, int format)
 {
-	float *score = scratch, *most = scratch + 4 * LEAT_PAGE_TOKENS, *total = most + LEAT_MAX_GROUP;
+	float *score = scratch, *most = scratch + 4 * LEAT_ATTN_KEYS, *total = most + LEAT_MAX_GROUP;
 	int size = a->head_size;
 	size_t width = format == LEAT_QUANT_f32 ? 4 : 2, row_bytes = (size_t)size * width;
 
@@ -135,10 +135,9 @@ LEAT_INLINE void attn_any(float *y, const float *q, const struct leat_attn *a, f
 	}
 	memset(y, 0, (size_t)(a->n_group * size) * sizeof *y);
 	for (int p = a->first, next; p < a->end; p = next) {
-		size_t at = (size_t)a->page[p / LEAT_PAGE_TOKENS] * a->page_bytes +
-			    (size_t)(p % LEAT_PAGE_TOKENS) * row_bytes;
-		next = (p / LEAT_PAGE_TOKENS + 1) * LEAT_PAGE_TOKENS;
-		next = next < a->end ? next : a->end;
+		size_t at = (size_t)a->page[p / a->page_tokens] * a->page_bytes +
+			    (size_t)(p % a->page_tokens) * row_bytes;
+		next = leat_attn_block_end(a, p);
 		struct attn_page page = {a->k + at, a->v + at, row_bytes, next - p};
 		int g = 0;
 		for (; g + 4 <= a->n_group; g += 4)

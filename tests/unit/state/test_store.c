@@ -94,6 +94,18 @@ static void test_slots_own_their_pages(void **state)
 	leat_store_destroy(s);
 }
 
+/* R53: the figures of Qwen2.5-0.5B, Phi-3-mini and RWKV-7 0.4B, from their shapes. */
+static void test_bytes_of_known_models(void **state)
+{
+	static const struct leat_state_spec qwen[] = { { 1, 2, 64 }, { 1, 2, 64 } };
+	static const struct leat_state_spec phi3[] = { { 1, 32, 96 }, { 1, 32, 96 } };
+	static const struct leat_state_spec rwkv7[] = { { 0, 1, 1024 }, { 0, 1, 1024 }, { 0, 1, 1024 * 64 } };
+	(void)state;
+	assert_int_equal(leat_store_token_bytes(qwen, 2, 24, LEAT_STORE_F16), 12288);
+	assert_int_equal(leat_store_token_bytes(phi3, 2, 32, LEAT_STORE_F16), 393216);
+	assert_int_equal(leat_store_cell_bytes(rwkv7, 3, 24), 1024 * 66 * 24 * 4);
+}
+
 /* What each slot should hold, kept beside it. */
 enum { CTX = 400 };
 struct shadow {
@@ -263,7 +275,7 @@ int main(void)
 		cmocka_unit_test(test_slots_own_their_pages),
 		cmocka_unit_test(test_shared_pages_hold_what_each_slot_wrote),
 		cmocka_unit_test(test_window_is_constant_memory), cmocka_unit_test(test_spill_allocates_once),
-		cmocka_unit_test(test_page_size),
+		cmocka_unit_test(test_page_size), cmocka_unit_test(test_bytes_of_known_models),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
