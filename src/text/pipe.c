@@ -74,7 +74,7 @@ static int is_punctuation(uint32_t cp)
 {
 	if (cp < 0x80)
 		return cp > ' ' && cp < 0x7f && leat_char_class(cp) == LEAT_CHAR_OTHER;
-	int c = utf8proc_category((utf8proc_int32_t)cp);
+	int c = (int)utf8proc_category((utf8proc_int32_t)cp);
 	return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO;
 }
 
