@@ -307,6 +307,7 @@ void leat_prefix_put(struct leat_prefix *ix, const struct leat_prefix_key *key, 
 	struct leat_prefix_node *x;
 	if (n <= 0 || !ix->budget || !(x = make_path(ix, key, tokens, n)))
 		return;
+	x->pinned = 1;
 	if (ix->has_pages)
 		put_pages(ix, x, slot);
 	if (ix->has_cells && cell >= 0 && x->cell < 0) {
@@ -316,6 +317,7 @@ void leat_prefix_put(struct leat_prefix *ix, const struct leat_prefix_key *key, 
 			hold(ix, x, -1, own);
 		}
 	}
+	x->pinned = 0;
 	leat_tree_prune(ix, x);
 }
 
@@ -365,11 +367,15 @@ void leat_prefix_commit(struct leat_prefix *ix, const struct leat_prefix_key *ke
 {
 	for (int i = 0; i < n_made; i++) {
 		struct leat_prefix_node *x = make_path(ix, key, tokens, n_past + made[i].row + 1);
+		if (x)
+			x->pinned = 1;
 		int keep = x && x->cell < 0 && !no_room(ix, ix->store->cell_bytes, x);
 		if (keep)
 			hold(ix, x, -1, made[i].cell);
 		else
 			leat_cell_give(ix->store, made[i].cell);
+		if (x)
+			x->pinned = 0;
 		leat_tree_prune(ix, x);
 	}
 }

@@ -125,7 +125,7 @@ static void remove_root(struct leat_prefix *ix, struct leat_prefix_root *r)
 
 void leat_tree_prune(struct leat_prefix *ix, struct leat_prefix_node *node)
 {
-	while (node && !node->child && node->page < 0 && node->cell < 0) {
+	while (node && !node->child && node->page < 0 && node->cell < 0 && !node->pinned) {
 		struct leat_prefix_node *parent = node->parent;
 		if (!parent) {
 			remove_root(ix, node->root);

@@ -20,6 +20,7 @@ struct leat_prefix_node {
 	int32_t page, cell;                      /* -1: none */
 	int32_t n_tails;                         /* children that are shorter than a block */
 	int32_t n;                               /* tokens of this block; 0: a key's root */
+	int pinned;      /* being filled: it stays, though it may be empty and lose its children */
 	int32_t token[];
 };
 
