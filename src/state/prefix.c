@@ -212,6 +212,10 @@ int64_t leat_prefix_load(struct leat_prefix *ix, const struct leat_prefix_key *k
 	int64_t more = ix->shelf && n > got ? leat_tree_from_shelf(ix, key, tokens, n, got, slot, cell) : 0;
 	if (more)
 		return more;
+	if (ix->shelf) { /* making room for what the shelf had may have cost what was found here */
+		h = find(ix, key, tokens, n);
+		got = length(&h);
+	}
 	if (!h.node)
 		return 0;
 	/* the beginning is the hottest: what stands on it is useless without it */

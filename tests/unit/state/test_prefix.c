@@ -347,6 +347,76 @@ static void test_window(void **state)
 	leat_store_destroy(s);
 }
 
+/* What a sequence's row or state is after these tokens. */
+static int32_t value_of(const int32_t *t, int64_t n)
+{
+	uint32_t x = 7;
+	for (int64_t i = 0; i < n; i++)
+		x = x * 31 + (uint32_t)t[i];
+	return (int32_t)(x >> 8);
+}
+
+/* One request: loads what there is, checks it, computes the rest, keeps it. */
+static void random_request(struct leat_store *s, struct leat_prefix *ix, unsigned seed)
+{
+	struct leat_prefix_key k = key_of((int)(seed >> 29 & 1));
+	struct leat_checkpoint made[16];
+	int32_t t[300];
+	int n = 1 + (int)(seed >> 7) % 299, cell = s->n_cells ? leat_cell_take(s) : -1, slot = leat_slot_take(s);
+	for (int i = 0; i < n; i++)
+		t[i] = i < 280 && (seed >> (i / 40)) & 1 ? 1 : 2; /* many begin alike */
+	int64_t got = leat_prefix_load(ix, &k, t, n - 1, slot, cell);
+	assert_true(got < n);
+	for (int64_t i = 0; s->view.page_bytes && i < got; i++)
+		assert_int_equal(*heap_row(s, slot, i), value_of(t, i + 1));
+	if (cell >= 0 && got)
+		assert_true(*heap_cell(s, cell) == (float)value_of(t, got));
+	if (!leat_slot_prepare(s, slot, got, n)) {
+		int64_t asked = n - 1;
+		int m = leat_prefix_plan(ix, &k, t, got, (int)(n - got), &asked, 1, made, 16);
+		for (int i = 0; i < m; i++)
+			*heap_cell(s, made[i].cell) = (float)value_of(t, got + made[i].row + 1);
+		for (int64_t i = got; s->view.page_bytes && i < n; i++)
+			*heap_row(s, slot, i) = value_of(t, i + 1);
+		if (cell >= 0)
+			*heap_cell(s, cell) = (float)value_of(t, n);
+		if (seed % 13)
+			leat_prefix_commit(ix, &k, t, got, made, m);
+		else
+			leat_prefix_abort(ix, made, m);
+		if (!s->n_cells || !s->view.page_bytes)
+			leat_prefix_put(ix, &k, t, n, slot, cell);
+	}
+	leat_cell_give(s, cell);
+	leat_slot_give(s, slot);
+}
+
+/* Budgets and pools of all sizes: what is found is right, and in the end all comes back. */
+static void test_random_requests(void **state)
+{
+	unsigned seed = 3;
+	(void)state;
+	for (int round = 0; round < 60; round++) {
+		int pages = round % 2, cells = !pages;
+		struct leat_store *s = heap_store(pages, cells, 2, 3 + round, 320, pages ? 10 + round / 4 : 0);
+		uint64_t unit = pages ? s->view.page_bytes : s->cell_bytes;
+		struct leat_prefix *ix = make(s, unit * (uint64_t)(round / 3), 0, round % 5 ? NULL : always_the_same);
+		struct leat_prefix_counts n;
+		for (int i = 0; i < 200; i++) {
+			seed = seed * 1664525u + 1013904223u;
+			random_request(s, ix, seed);
+			leat_prefix_get_counts(ix, &n);
+			assert_true(n.bytes <= n.budget_bytes || !n.n_entries);
+			if (seed % 97 == 0)
+				leat_prefix_shrink(ix, n.bytes / 2);
+		}
+		leat_prefix_destroy(ix);
+		assert_int_equal(s->n_free_page, s->n_pages);
+		assert_int_equal(s->n_free_cell, s->n_cells);
+		leat_store_destroy(s);
+	}
+}
+
 struct seen {
 	int n;
 	int64_t longest;
@@ -392,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_slots_take_back),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_random_requests),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static struct leat_prefix_key key1(void)
 }
 
 /* Both kinds, either kind; and into a store with another page size. */
-static void test_round_trip(void **state)
+static void test_P01_round_trip(void **state)
 {
 	static const int kinds[3][2] = { { 1, 1 }, { 1, 0 }, { 0, 1 } };
 	(void)state;
@@ -257,7 +257,7 @@ static void test_window(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_P01_round_trip),
 		cmocka_unit_test(test_rows_keep_their_places),
 		cmocka_unit_test(test_P11_flips_and_cuts),
 		cmocka_unit_test(test_P11_forged),
