@@ -23,6 +23,7 @@ extern "C" {
 #endif
 
 struct leat_model;
+struct leat_request;
 struct leat_session;
 
 /* ---- states ------------------------------------------------------------------------------------------------ */
@@ -31,6 +32,12 @@ struct leat_state;
 
 /* Copies the state of a session, its tokens included. LEAT_E_BUSY: a request is running; LEAT_E_NOMEM. */
 LEAT_API enum leat_status leat_state_capture(struct leat_session *s, struct leat_state **ret, struct leat_error *err);
+
+/* The same of a request that runs without a session, between two of its tokens: the prompt and what has been drawn so
+ * far, which may be ahead of what its reader has seen. LEAT_E_NOTFOUND: it waits, or it is over and its state is gone;
+ * LEAT_E_ARG: it runs in a session; LEAT_E_NOMEM. */
+LEAT_API enum leat_status leat_state_capture_request(struct leat_request *r, struct leat_state **ret,
+						     struct leat_error *err);
 
 /* Makes a session hold that state and nothing else: its marks and tokens are gone. What follows is what would have
  * followed in the session that it was taken from. LEAT_E_MISMATCH (nothing has changed), LEAT_E_BUSY, LEAT_E_CONTEXT:

@@ -30,6 +30,29 @@ enum leat_status leat_state_capture(struct leat_session *s, struct leat_state **
 	return st;
 }
 
+static enum leat_status capture_request(struct leat_request *r, struct leat_snapshot **ret, struct leat_error *err)
+{
+	const struct leat_seq *q = r->seq;
+	if (r->session)
+		return leat_fail(err, LEAT_E_ARG, "request", LEAT_NO_OFFSET,
+				 "the request runs in a session, which has the state when it is over");
+	if (!q)
+		return leat_fail(err, LEAT_E_NOTFOUND, "request", LEAT_NO_OFFSET,
+				 "the request is not running, so it has no state");
+	return leat_seq_capture(r->engine, q, r->id, r->n_ids, ret, err);
+}
+
+enum leat_status leat_state_capture_request(struct leat_request *r, struct leat_state **ret, struct leat_error *err)
+{
+	struct leat_snapshot *x = NULL;
+	leat_drive_lock(r->engine);
+	enum leat_status st = capture_request(r, &x, err);
+	leat_drive_unlock(r->engine);
+	if (st == LEAT_OK)
+		*ret = handle(x);
+	return st;
+}
+
 enum leat_status leat_state_apply(const struct leat_state *x, struct leat_session *s, struct leat_error *err)
 {
 	leat_drive_lock(s->engine);

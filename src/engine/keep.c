@@ -24,32 +24,42 @@ static enum leat_status idle(const struct leat_session *s, struct leat_error *er
 		       : LEAT_OK;
 }
 
-enum leat_status leat_session_capture(struct leat_session *s, struct leat_snapshot **ret, struct leat_error *err)
+enum leat_status leat_seq_capture(struct leat_engine *e, const struct leat_seq *s, const int32_t *id, size_t n_ids,
+				  struct leat_snapshot **ret, struct leat_error *err)
 {
-	const struct leat_seq *q = &s->seq;
 	struct leat_prefix_key key;
-	LEAT_TRY(idle(s, err));
-	leat_seq_key(s->engine, q, &key);
+	leat_seq_key(e, s, &key);
 	struct leat_snapshot_place at = {
-		.tokens = s->id, .n_tokens = (int64_t)s->n_ids, .n_fed = q->n_past, .slot = q->slot,
-		.cell = q->n_past || q->primed ? q->cell[q->now] : -1,
+		.tokens = id, .n_tokens = (int64_t)n_ids, .n_fed = s->n_past, .slot = s->slot,
+		.cell = s->n_past || s->primed ? s->cell[s->now] : -1,
 	};
-	return leat_snapshot_take(s->engine->store, &key, &at, ret, err);
+	return leat_snapshot_take(e->store, &key, &at, ret, err);
 }
 
-/* A sequence that begins with a state of no tokens is told apart by what that state holds. */
-static void begin_from(struct leat_seq *q, const struct leat_snapshot *x)
+enum leat_status leat_session_capture(struct leat_session *s, struct leat_snapshot **ret, struct leat_error *err)
+{
+	LEAT_TRY(idle(s, err));
+	return leat_seq_capture(s->engine, &s->seq, s->id, s->n_ids, ret, err);
+}
+
+/* A state of no tokens is told apart by what it holds. */
+void leat_keep_began(struct leat_seq *q, const struct leat_snapshot *x)
 {
 	struct leat_sha256 sha;
-	q->n_past = x->n_fed;
-	q->primed = !x->n_fed && x->cell;
-	if (!q->primed) {
+	if (x->n_fed || !x->cell) {
 		memcpy(q->initial, x->key.initial, sizeof q->initial);
 		return;
 	}
 	leat_sha256_init(&sha);
 	leat_sha256_add(&sha, x->cell, (size_t)x->cell_bytes);
 	leat_sha256_end(&sha, q->initial);
+}
+
+static void begin_from(struct leat_seq *q, const struct leat_snapshot *x)
+{
+	q->n_past = x->n_fed;
+	q->primed = !x->n_fed && x->cell;
+	leat_keep_began(q, x);
 }
 
 enum leat_status leat_keep_check(struct leat_engine *e, const struct leat_seq *s, const struct leat_snapshot *x,

@@ -21,11 +21,16 @@ void leat_seq_key(struct leat_engine *e, const struct leat_seq *s, struct leat_p
 /* Can that state be the begin of the sequence? E_MISMATCH, E_CONTEXT. Any thread. */
 enum leat_status leat_keep_check(struct leat_engine *e, const struct leat_seq *s, const struct leat_snapshot *x,
 				 struct leat_error *err);
+/* The sequence began with that state: part of what its own is known by. */
+void leat_keep_began(struct leat_seq *s, const struct leat_snapshot *x);
 /* After check: the sequence begins with it. 1: no memory for that now. */
 int leat_keep_begin(struct leat_engine *e, struct leat_seq *s, const struct leat_snapshot *x);
 
 /* All of these with the baton in hand. */
 
+/* A copy of a sequence's state, and the tokens id[n_ids] that it has taken or is to take. E_NOMEM. */
+enum leat_status leat_seq_capture(struct leat_engine *e, const struct leat_seq *s, const int32_t *id, size_t n_ids,
+				  struct leat_snapshot **ret, struct leat_error *err);
 /* A copy of the state of an idle session, and all its tokens. E_BUSY: a request is running. E_NOMEM. */
 enum leat_status leat_session_capture(struct leat_session *s, struct leat_snapshot **ret, struct leat_error *err);
 /* Makes an idle session hold that state and no other; its marks are gone. E_MISMATCH (nothing has changed); E_BUSY;

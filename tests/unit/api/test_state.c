@@ -153,6 +153,45 @@ static void refused(struct bench *b, const struct leat_state *x, enum leat_statu
 	leat_session_unref(s);
 }
 
+/* A request is copied while it runs: the copy goes on as it does. */
+static void test_running_request(void **state)
+{
+	(void)state;
+	for (int which = 0; which < N_MODELS; which++) {
+		struct bench b = begin(which, LEAT_MODE_DETERMINISTIC);
+		struct leat_request_params p;
+		struct leat_request *r;
+		struct leat_token tok = LEAT_TOKEN_INIT;
+		struct leat_state *x = NULL, *none = NULL;
+		struct leat_state_info info = { .struct_size = sizeof info };
+		int32_t all[ANSWER], rest[ANSWER];
+		leat_request_params_init(b.m, &p);
+		p.tokens = b.prompt;
+		p.n_tokens = PROMPT;
+		p.max_tokens = ANSWER;
+		p.temperature = 0;
+		p.presence_penalty = p.frequency_penalty = 0;
+		p.flags = LEAT_REQUEST_IGNORE_EOS;
+		MUST(leat_request_submit(b.e, &p, &r, &err));
+		for (int i = 0; i < ANSWER; i++) {
+			MUST(leat_request_next(r, &tok, &err));
+			all[i] = tok.id;
+			if (i == 6)
+				MUST(leat_state_capture_request(r, &x, &err));
+		}
+		assert_int_equal(leat_state_capture_request(r, &none, &err), LEAT_E_NOTFOUND);
+		assert_null(none);
+		leat_request_unref(r);
+		leat_state_get_info(x, &info);
+		int at = (int)info.n_tokens - PROMPT;
+		assert_true(at >= 7 && at < ANSWER);
+		run(&b, NULL, x, NULL, 0, ANSWER - at, rest);
+		assert_memory_equal(rest, all + at, (size_t)(ANSWER - at) * sizeof *rest);
+		leat_state_unref(x);
+		end(&b);
+	}
+}
+
 /* Another model's, another mode's: refused, and the session is what it was. */
 static void test_other_partner(void **state)
 {
@@ -303,6 +342,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_going_on),
+		cmocka_unit_test(test_running_request),
 		cmocka_unit_test(test_other_partner),
 		cmocka_unit_test(test_tuned),
 	};
