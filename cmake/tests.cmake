@@ -1,5 +1,5 @@
 # Tests: every file of a test folder is found by name; a new file needs no line here.
-#   tests/unit/ROOM/test_X.c -> unit.ROOM.X     tests/{golden,conform,invariance}/test_X.c -> golden.X ...
+#   tests/unit/ROOM/test_X.c -> unit.ROOM.X     tests/{golden,conform,invariance,stress}/test_X.c -> golden.X ...
 #   tests/hostile/test_X.c -> hostile.X
 #   tests/kernels/*.c -> kerncheck, one program     tests/cli/X.sh -> cli.X     tests/gates/run.sh -> gates
 #   tests/outside/X.sh -> outside.X
@@ -14,7 +14,7 @@ set(LEAT_TEST_ENV "LEAT_ORACLE=${LEAT_ORACLE}" "LEAT_SOURCE_DIR=${PROJECT_SOURCE
 	# malloc of an absurd size returns NULL, as it does for users.
 	"ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1:allocator_may_return_null=1"
 	"TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1")
-set(LEAT_THREAD_TESTS "(^(unit\\.engine|golden|conform|invariance)\\.|\\.(pool|ring|queue|threads?)(_|$))")
+set(LEAT_THREAD_TESTS "(^(unit\\.engine|golden|conform|invariance|stress)\\.|\\.(pool|ring|queue|threads?)(_|$))")
 
 file(GLOB LEAT_SUPPORT_SOURCES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
 
@@ -70,7 +70,7 @@ foreach(source IN LISTS sources)
 	leat_test_program(unit.${room}.${stem} unit "${source}" ${made})
 endforeach()
 
-foreach(kind golden conform invariance)
+foreach(kind golden conform invariance stress)
 	file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/test_*.c")
 	foreach(source IN LISTS sources)
 		get_filename_component(stem "${source}" NAME_WE)

@@ -43,8 +43,12 @@ struct leat_engine_params {
 	int32_t max_prefill_stall_ms; /* longest that an answer waits for prompts of others; 0: 200; -1: no bound */
 	int32_t window;       /* attention looks back on the last so many tokens only, and no more memory is used; 0: as
 			       * the model says */
+	/* Tokens of key and value cache for all sequences together; 0: n_ctx for each. n_ctx is cut to it. Requests are
+	 * put aside for a while when it runs out. */
+	int64_t cache_tokens;
+	int64_t prefix_cache_bytes; /* for beginnings of prompts, kept for others that begin alike; 0: none */
 };
-#define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0 }
+#define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Makes an engine over `m`, on which it takes a reference, and starts its threads. Memory for n_seqs sequences is
  * reserved here, so that generating cannot run out of it. `params` NULL: defaults.
@@ -107,6 +111,9 @@ struct leat_engine_load {
 	uint64_t n_arrived, n_admitted; /* requests; one that was put aside is admitted again */
 	uint64_t n_preempted;   /* times that a request was put aside for others */
 	uint64_t n_refused;     /* requests that found the queue full */
+	uint64_t prefix_tokens_asked; /* tokens of prompts that were looked for among kept beginnings */
+	uint64_t prefix_tokens_found; /* of those, tokens that were not computed again */
+	uint64_t prefix_bytes;  /* that kept beginnings take now */
 	uint64_t worst_stall_ns; /* longest that answers waited for prompts of others, beyond a step of their own */
 	/* Tokens of answers by that time: stalls[i] of them below stall_below_ms[i] milliseconds and not below the one
 	 * before; the last has no bound. */

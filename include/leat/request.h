@@ -63,12 +63,14 @@ struct leat_request_params {
 	uint64_t timeout_ns;     /* LEAT_FINISH_TIMEOUT when it has taken longer, from submit on; 0: no limit */
 	uint64_t queue_timeout_ns; /* the same for waiting to be admitted; 0: no limit */
 	const struct leat_state *initial_state; /* begin with it (state.h), without a session; NULL: empty */
+	const char *cache_salt;  /* requests with different ones do not share kept beginnings of prompts; NULL: none */
 };
 /* Flags of struct leat_request_params. */
 enum {
 	LEAT_REQUEST_RANDOM_SEED = 1,  /* draw a seed; leat_request_get_stats reports it */
 	LEAT_REQUEST_IGNORE_EOS = 2,   /* the model's end does not end the answer */
 	LEAT_REQUEST_SHOW_SPECIAL = 4, /* control tokens appear in the text */
+	LEAT_REQUEST_NO_CACHE = 8,     /* compute all of the prompt, and keep nothing of it for others */
 };
 
 /* Fills *p, of which the caller knows struct_size bytes, with the defaults of the model's family: attention 0.8 / top-k
@@ -164,7 +166,7 @@ struct leat_request_stats {
 	 * together exceed its original context. Fixed when the request is submitted. */
 	int32_t rope_long;
 	int32_t n_preempted;     /* times that it was put aside for others */
-	uint64_t n_cached;       /* tokens that were not computed: the session held them */
+	uint64_t n_cached;       /* tokens that were not computed: a session or the prefix cache held them */
 	uint64_t queued_ns;      /* from submit until it was admitted */
 	uint64_t first_token_ns; /* from submit until the first token was drawn */
 	char reserved[16];       /* zero */
@@ -176,6 +178,29 @@ LEAT_API enum leat_status leat_request_get_stats(const struct leat_request *r, s
 
 /* Ends the request if it is still running, and gives its sequence back to the engine, after the step that runs. */
 LEAT_API void leat_request_unref(struct leat_request *r);
+
+/* ---- batches ----------------------------------------------------------------------------------------------- */
+
+/* One answer of a batch. */
+struct leat_result {
+	int32_t *ids;        /* tokens, the one that ended the text included */
+	uint64_t n_ids;      /* how many */
+	char *text;          /* NUL-terminated after text_bytes bytes; NULL without any event */
+	uint64_t text_bytes; /* its length */
+	uint64_t seed;       /* that was used */
+	uint64_t n_cached;   /* as in leat_request_stats */
+	int32_t finish;      /* enum leat_finish */
+	int32_t status;      /* enum leat_status of LEAT_FINISH_ERROR, a refusal included; else LEAT_OK */
+};
+
+/* Runs params[n] together, as many at a time as the engine takes, and waits for all. *ret: n results in the order of
+ * the requests, each the one that its request would have alone; release them with leat_results_free.
+ * LEAT_E_ARG: n is 0. What happens to one request is in its result. */
+LEAT_API enum leat_status leat_engine_generate_batch(struct leat_engine *e, const struct leat_request_params *params,
+						     size_t n, struct leat_result **ret, struct leat_error *err);
+
+/* Releases n results; NULL with n = 0 is fine. */
+LEAT_API void leat_results_free(struct leat_result *results, size_t n);
 
 #ifdef __cplusplus
 }

@@ -114,6 +114,9 @@ enum leat_status leat_engine_get_load(const struct leat_engine *e, struct leat_e
 		.n_admitted = get(&s->n_admitted),
 		.n_preempted = get(&s->n_preempted),
 		.n_refused = get(&s->n_refused),
+		.prefix_tokens_asked = get(&e->told_asked),
+		.prefix_tokens_found = get(&e->told_found),
+		.prefix_bytes = get(&e->told_prefix_bytes),
 		.worst_stall_ns = get(&s->pace.worst_ns),
 	};
 	for (int i = 0; i < LEAT_STALL_BUCKETS; i++) {

@@ -129,6 +129,28 @@ static int make_room(struct leat_engine *e)
 	return 0;
 }
 
+/* Recurrent states inside the pieces of prompts, and before the last token, so that the same prompt again computes one
+ * token. */
+static void choose_checkpoints(struct leat_engine *e)
+{
+	struct leat_schedule *s = &e->sched;
+	s->n_checkpoints = 0;
+	if (!e->prefix || e->store->view.page_bytes)
+		return;
+	for (int i = s->n_decode; i < s->n_rows; i++) {
+		struct leat_request *r = s->row[i];
+		int64_t before_last = (int64_t)r->n_first - 1;
+		if (r->session || r->initial || r->n_drawn || (r->flags & LEAT_REQUEST_NO_CACHE))
+			continue;
+		struct leat_checkpoint *c = s->checkpoint + s->n_checkpoints;
+		s->feed[i].checkpoint = c;
+		s->feed[i].n_checkpoints =
+			leat_prefix_plan(e->prefix, &r->prefix_key, r->id, r->seq->n_past, s->feed[i].n_tokens,
+					 &before_last, 1, c, e->step.cap_checkpoints - s->n_checkpoints);
+		s->n_checkpoints += s->feed[i].n_checkpoints;
+	}
+}
+
 int leat_schedule_choose(struct leat_engine *e)
 {
 	struct leat_schedule *s = &e->sched;
@@ -138,5 +160,6 @@ int leat_schedule_choose(struct leat_engine *e)
 		choose_answers(e, outputs < e->n_batch ? outputs : e->n_batch);
 		choose_prompts(e, e->n_batch - s->n_rows, outputs - s->n_rows);
 	} while (make_room(e));
+	choose_checkpoints(e);
 	return s->n_rows;
 }

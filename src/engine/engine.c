@@ -21,6 +21,7 @@ enum {
 	MAX_QUEUE = 1 << 20,
 	DEFAULT_STALL_MS = 200,
 	MAX_STALL_MS = 3600000,
+	MAX_KEPT = 1 << 20,        /* pages or cells of the prefix cache */
 };
 static const size_t plan_cache_bytes = (size_t)1 << 30;
 static const size_t logits_bytes = (size_t)256 << 20; /* most that one step may return */
@@ -46,6 +47,10 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 		return arg_error(err, "max_queue", p->max_queue, -1, MAX_QUEUE);
 	if (p->max_prefill_stall_ms < -1 || p->max_prefill_stall_ms > MAX_STALL_MS)
 		return arg_error(err, "max_prefill_stall_ms", p->max_prefill_stall_ms, -1, MAX_STALL_MS);
+	if (p->cache_tokens < 0)
+		return arg_error(err, "cache_tokens", p->cache_tokens, 0, INT64_MAX);
+	if (p->prefix_cache_bytes < 0)
+		return arg_error(err, "prefix_cache_bytes", p->prefix_cache_bytes, 0, INT64_MAX);
 	if (p->n_ctx < 0)
 		return arg_error(err, "n_ctx", p->n_ctx, 0, INT32_MAX);
 	if (p->mode < LEAT_MODE_DEFAULT || p->mode > LEAT_MODE_REFERENCE)
@@ -155,10 +160,25 @@ int leat_engine_max_outputs(const struct leat_engine *e)
 	return n < 1 ? 1 : n > (size_t)e->n_batch ? e->n_batch : (int)n;
 }
 
-static enum leat_status open_state(struct leat_engine *e, int64_t n_ctx, struct leat_error *err)
+static int pages_of(int64_t n_tokens)
+{
+	int64_t n = (n_tokens + LEAT_STORE_PAGE_TOKENS - 1) / LEAT_STORE_PAGE_TOKENS;
+	return n < INT32_MAX / 2 ? (int)n : INT32_MAX / 2;
+}
+
+static enum leat_status open_state(struct leat_engine *e, const struct leat_engine_params *p, struct leat_error *err)
 {
 	const struct leat_weights *w = &e->model->w;
-	LEAT_TRY(choose_context(e, n_ctx, err));
+	LEAT_TRY(choose_context(e, p->n_ctx, err));
+	if (p->cache_tokens && e->n_ctx > p->cache_tokens)
+		e->n_ctx = p->cache_tokens;
+	uint64_t prefix_bytes = (uint64_t)p->prefix_cache_bytes;
+	int n_kept = 0; /* pages or cells of the prefix cache */
+	uint64_t page = LEAT_STORE_PAGE_TOKENS *
+			leat_store_token_bytes(w->spec, w->arch->n_state, w->cfg.n_layer, e->kv_type);
+	uint64_t unit = page ? page : leat_store_cell_bytes(w->spec, w->arch->n_state, w->cfg.n_layer);
+	if (unit)
+		n_kept = prefix_bytes / unit < MAX_KEPT ? (int)(prefix_bytes / unit) : MAX_KEPT;
 	struct leat_store_params sp = {
 		.backend = e->backend,
 		.dev = e->dev,
@@ -166,12 +186,18 @@ static enum leat_status open_state(struct leat_engine *e, int64_t n_ctx, struct 
 		.n_spec = w->arch->n_state,
 		.n_layer = w->cfg.n_layer,
 		.n_slots = e->n_seqs,
-		.n_cells = e->n_seqs * CELLS_PER_SEQ + SPARE_CELLS + e->n_marks,
+		.n_cells = e->n_seqs * CELLS_PER_SEQ + SPARE_CELLS + e->n_marks + (page ? 0 : n_kept),
+		.n_pages = p->cache_tokens ? pages_of(p->cache_tokens) : -(page ? n_kept : 0),
 		.n_ctx = e->n_ctx,
 		.kv_type = e->kv_type,
 	};
 	LEAT_TRY(leat_store_create(&sp, &e->store, err));
-	if (leat_step_init(&e->step, e->n_batch, e->n_seqs, leat_engine_max_outputs(e), SPARE_CELLS))
+	struct leat_prefix_params pp = { .store = e->store, .budget_bytes = (uint64_t)n_kept * unit,
+					 .window = leat_engine_window(e) };
+	if (n_kept)
+		LEAT_TRY(leat_prefix_create(&pp, &e->prefix, err));
+	int n_checkpoints = e->n_batch / LEAT_PREFIX_GRID + 2 * e->n_seqs + SPARE_CELLS;
+	if (leat_step_init(&e->step, e->n_batch, e->n_seqs, leat_engine_max_outputs(e), n_checkpoints))
 		return leat_fail(err, LEAT_E_NOMEM, "n_batch", LEAT_NO_OFFSET, "out of memory for a step of %d tokens",
 				 e->n_batch);
 	return LEAT_OK;
@@ -203,7 +229,7 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 	if (st == LEAT_OK)
 		st = open_device(e, p, err);
 	if (st == LEAT_OK)
-		st = open_state(e, p->n_ctx, err);
+		st = open_state(e, p, err);
 	if (st == LEAT_OK)
 		st = open_schedule(e, p, err);
 	if (st != LEAT_OK) {
@@ -227,6 +253,7 @@ void leat_engine_drop(struct leat_engine *e)
 	leat_drive_stop(e);
 	leat_schedule_deinit(e);
 	leat_drive_deinit(e);
+	leat_prefix_destroy(e->prefix);
 	leat_store_destroy(e->store);
 	leat_step_deinit(&e->step);
 	if (e->plans.backend)
@@ -278,18 +305,20 @@ void leat_seq_reset(struct leat_engine *e, struct leat_seq *s)
 enum leat_status leat_mark_take(struct leat_engine *e, struct leat_mark *ret, struct leat_error *err)
 {
 	struct leat_mark m = { .cell = -1 };
-	if (e->store->n_cells) {
-		m.cell = leat_cell_take(e->store);
+	if (e->store->n_cells) { /* those of the prefix cache are not for marks */
+		m.cell = e->n_marks_used < e->n_marks + e->n_seqs ? leat_cell_take(e->store) : -1;
 		if (m.cell < 0)
 			return leat_fail(err, LEAT_E_LIMIT, "n_marks", LEAT_NO_OFFSET,
 					 "no room for another mark: the engine was made for %d", e->n_marks);
 	}
+	e->n_marks_used += m.cell >= 0;
 	*ret = m;
 	return LEAT_OK;
 }
 
 void leat_mark_give(struct leat_engine *e, struct leat_mark *m)
 {
+	e->n_marks_used -= m->cell >= 0;
 	leat_cell_give(e->store, m->cell);
 	m->cell = -1;
 }

@@ -13,7 +13,7 @@
 #include "leat/leat.h"
 #include "model/model.h"
 #include "plan/cache.h"
-#include "state/store.h"
+#include "state/prefix.h"
 
 struct leat_engine {
 	atomic_int refs;          /* the creator's, and one for each request and session that a user holds */
@@ -22,6 +22,7 @@ struct leat_engine {
 	void *dev;
 	struct leat_plan_cache plans;
 	struct leat_store *store;
+	struct leat_prefix *prefix; /* NULL: nothing is kept */
 	struct leat_step step;
 	struct leat_exec *exec;   /* of the last step: its results are readable */
 	struct leat_exec *running; /* submitted and not finished */
@@ -29,12 +30,13 @@ struct leat_engine {
 	struct leat_schedule sched;
 	uint64_t bound_bytes;     /* copies of weights that the device made */
 	int window;               /* asked for; 0: as the model says */
-	int mode, kv_type, n_threads, n_seqs, n_batch, n_marks, n_live;
+	int mode, kv_type, n_threads, n_seqs, n_batch, n_marks, n_live, n_marks_used;
 	int64_t n_ctx;            /* INT64_MAX: no limit */
 	uint64_t opts;
 	uint64_t n_steps, n_prepared;
 	/* for leat_engine_get_info, from any thread */
 	_Atomic uint64_t told_steps, told_tokens, told_lookups, told_hits, told_scratch_bytes;
+	_Atomic uint64_t told_asked, told_found, told_prefix_bytes;
 	char device[96];
 };
 

@@ -94,6 +94,19 @@ static int64_t expected(const struct leat_request *r)
 	return (int64_t)r->n_first + (r->max_tokens >= 0 && r->max_tokens < room ? r->max_tokens : room);
 }
 
+static void make_prefix_key(struct leat_request *r, const char *salt)
+{
+	memset(&r->prefix_key, 0, sizeof r->prefix_key);
+	r->prefix_key.mode = r->engine->mode;
+	r->prefix_key.kv_type = r->engine->kv_type;
+	r->prefix_key.rope_long = r->rope_long;
+	r->prefix_key.window = r->engine->window;
+	if (salt) {
+		struct leat_hash128 h = leat_hash128(1, salt, strlen(salt));
+		memcpy(r->prefix_key.salt, &h, sizeof h);
+	}
+}
+
 /* The prompt, and room for the answer, so that no token has to ask for memory. */
 static enum leat_status take_tokens(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
 {
@@ -116,6 +129,7 @@ static enum leat_status take_tokens(struct leat_request *r, const struct leat_re
 	struct leat_seq s = { 0 };
 	leat_seq_expect(r->engine, &s, expected(r));
 	r->rope_long = s.rope_long;
+	make_prefix_key(r, p->cache_salt);
 	return r->initial ? leat_keep_check(r->engine, &s, r->initial, err) : LEAT_OK;
 }
 
@@ -262,6 +276,7 @@ enum leat_status leat_request_open(struct leat_engine *e, const struct leat_requ
 		return leat_fail(err, LEAT_E_NOMEM, "request", LEAT_NO_OFFSET, "out of memory");
 	atomic_init(&r->refs, 1);
 	r->engine = e;
+	r->spilled = -1;
 	r->session = p->session ? leat_session_hold(p->session) : NULL;
 	r->initial = p->initial_state ? leat_snapshot_ref(leat_state_snapshot(p->initial_state)) : NULL;
 	size_t n_before = r->session ? r->session->n_ids : 0;
@@ -311,7 +326,6 @@ void leat_request_drop(struct leat_request *r)
 	leat_sampler_destroy(r->sampler);
 	leat_stops_destroy(r->stops);
 	leat_stream_deinit(&r->out);
-	free(r->spilled);
 	free(r->id);
 	free(r->raw);
 	free(r);

@@ -48,8 +48,9 @@ struct leat_request {
 	struct leat_error error;      /* of LEAT_FINISH_ERROR */
 	int read_all;                 /* reader's: the last event was returned */
 
-	void *spilled;                /* recurrent state of a request that was put aside; NULL: none */
+	int spilled;                  /* host copy of the recurrent state of a request that was put aside; -1: none */
 	int64_t spilled_past;
+	struct leat_prefix_key prefix_key; /* of the prefix cache; used unless LEAT_REQUEST_NO_CACHE */
 	uint64_t submitted_ns, deadline_ns, queue_deadline_ns; /* of the clock; 0: none */
 
 	/* any thread */

@@ -18,7 +18,9 @@ int leat_schedule_init(struct leat_engine *e, int max_queue, uint64_t stall_ns)
 	s->row = calloc(n, sizeof *s->row);
 	s->order = calloc(n, sizeof *s->order);
 	s->feed = calloc(n, sizeof *s->feed);
-	return leat_queue_init(&s->offered, (uint32_t)s->max_open) || !s->live || !s->row || !s->order || !s->feed;
+	s->checkpoint = calloc((size_t)e->step.cap_checkpoints, sizeof *s->checkpoint);
+	return leat_queue_init(&s->offered, (uint32_t)s->max_open) || !s->live || !s->row || !s->order || !s->feed ||
+	       !s->checkpoint;
 }
 
 static void take_offered(struct leat_engine *e);
@@ -39,6 +41,7 @@ void leat_schedule_deinit(struct leat_engine *e)
 	free(s->row);
 	free(s->order);
 	free(s->feed);
+	free(s->checkpoint);
 }
 
 enum leat_status leat_schedule_offer(struct leat_engine *e, struct leat_request *r, struct leat_error *err)
@@ -87,7 +90,7 @@ static void take_from_line(struct leat_engine *e, struct leat_request **at)
 static uint64_t first_deadline(const struct leat_request *r)
 {
 	uint64_t at = r->deadline_ns ? r->deadline_ns : UINT64_MAX;
-	int queued = r->place == LEAT_PLACE_WAITING && r->queue_deadline_ns && !r->n_drawn && !r->spilled;
+	int queued = r->place == LEAT_PLACE_WAITING && r->queue_deadline_ns && !r->n_drawn && r->spilled < 0;
 	return queued && r->queue_deadline_ns < at ? r->queue_deadline_ns : at;
 }
 
@@ -201,12 +204,8 @@ static void forget_live(struct leat_engine *e, int i)
 		s->next_decode--;
 }
 
-static float *cell_of(const struct leat_engine *e, const struct leat_seq *s)
-{
-	return e->store->view.cells + (size_t)s->cell[s->now] * e->store->view.cell_floats;
-}
-
-/* A recurrent state is kept; rows per token are computed again from the tokens. */
+/* A recurrent state is kept; rows per token are computed again from the tokens, unless the prefix cache still has
+ * them. */
 static int is_spillable(const struct leat_engine *e)
 {
 	return e->store->n_cells && !e->store->view.page_bytes;
@@ -219,11 +218,11 @@ int leat_schedule_put_aside(struct leat_engine *e, struct leat_request *r)
 	if (r->session || r->ended || r->why || r->event)
 		return 1;
 	if (is_spillable(e) && r->seq->n_past) {
-		r->spilled = malloc(e->store->cell_bytes);
-		if (!r->spilled)
+		if (leat_cell_spill(e->store, r->seq->cell[r->seq->now], &r->spilled, NULL) != LEAT_OK)
 			return 1;
-		e->backend->copy(e->dev, r->spilled, cell_of(e, r->seq), e->store->cell_bytes);
 		r->spilled_past = r->seq->n_past;
+	} else {
+		leat_schedule_keep(e, r);
 	}
 	while (s->live[i] != r)
 		i++;
@@ -233,6 +232,29 @@ int leat_schedule_put_aside(struct leat_engine *e, struct leat_request *r)
 	atomic_fetch_add_explicit(&r->n_preempted, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->n_preempted, 1, memory_order_relaxed);
 	return 0;
+}
+
+static int uses_prefixes(const struct leat_engine *e, const struct leat_request *r)
+{
+	return e->prefix && !r->session && !r->initial && !(r->flags & LEAT_REQUEST_NO_CACHE);
+}
+
+void leat_schedule_keep(struct leat_engine *e, struct leat_request *r)
+{
+	if (uses_prefixes(e, r) && r->seq && r->seq->n_past)
+		leat_prefix_put(e->prefix, &r->prefix_key, r->id, r->seq->n_past, r->seq->slot,
+				r->seq->cell[r->seq->now]);
+}
+
+/* What is kept of its tokens; the last one is computed in any case, for its logits. */
+static void find_beginning(struct leat_engine *e, struct leat_request *r)
+{
+	if (!uses_prefixes(e, r))
+		return;
+	r->own.n_past = leat_prefix_load(e->prefix, &r->prefix_key, r->id, (int64_t)r->n_ids - 1, r->own.slot,
+					 r->own.cell[r->own.now]);
+	if (!r->n_drawn && !atomic_load_explicit(&r->n_preempted, memory_order_relaxed))
+		atomic_store_explicit(&r->n_reused, (uint64_t)r->own.n_past, memory_order_relaxed);
 }
 
 /* Live ones that cannot run, because they are paused or nobody reads them, make room for those who can. */
@@ -249,26 +271,39 @@ static int put_idle_aside(struct leat_engine *e)
 	return 1;
 }
 
+/* Each live one may need a page soon; whoever comes in must not send another away at once. */
+static int would_crowd_out(const struct leat_engine *e)
+{
+	struct leat_prefix_counts kept = { .n_entries = 0 };
+	if (!e->store->view.page_bytes || leat_pages_free(e->store) >= e->sched.n_live)
+		return 0;
+	if (e->prefix)
+		leat_prefix_get_counts(e->prefix, &kept);
+	return kept.n_entries < (uint64_t)e->sched.n_live;
+}
+
 static int take_sequence(struct leat_engine *e, struct leat_request *r)
 {
 	int64_t need = (int64_t)r->n_ids + LEAT_STORE_PAGE_TOKENS;
 	if (leat_seq_open(e, &r->own, NULL) != LEAT_OK &&
 	    (put_idle_aside(e) || leat_seq_open(e, &r->own, NULL) != LEAT_OK))
 		return 1;
-	if (leat_slot_reserve(e->store, r->own.slot, need < e->n_ctx ? need : e->n_ctx)) {
-		leat_seq_close(e, &r->own);
-		return 1;
-	}
 	r->own.rope_long = r->rope_long;
-	if (r->initial && !r->spilled && leat_keep_begin(e, &r->own, r->initial)) {
+	if (r->spilled >= 0) {
+		leat_cell_restore(e->store, r->own.cell[r->own.now], r->spilled);
+		r->own.n_past = r->spilled_past;
+		r->spilled = -1;
+	} else if (r->initial) {
+		if (leat_keep_begin(e, &r->own, r->initial)) {
+			leat_seq_close(e, &r->own);
+			return 1;
+		}
+	} else {
+		find_beginning(e, r);
+	}
+	if (leat_slot_reserve(e->store, r->own.slot, need < e->n_ctx ? need : e->n_ctx) || would_crowd_out(e)) {
 		leat_seq_close(e, &r->own);
 		return 1;
-	}
-	if (r->spilled) {
-		e->backend->copy(e->dev, cell_of(e, &r->own), r->spilled, e->store->cell_bytes);
-		r->own.n_past = r->spilled_past;
-		free(r->spilled);
-		r->spilled = NULL;
 	}
 	r->seq = &r->own;
 	return 0;
@@ -279,59 +314,78 @@ static int can_run(struct leat_request *r)
 	return !r->ended && !atomic_load_explicit(&r->paused, memory_order_relaxed) && leat_stream_has_room(&r->out);
 }
 
-int leat_schedule_admit(struct leat_engine *e)
+static void make_live(struct leat_engine *e, struct leat_request *r)
 {
 	struct leat_schedule *s = &e->sched;
 	struct leat_request **at = &s->waiting;
-	int n = 0;
-	while (*at) {
-		struct leat_request *r = *at;
-		if (!can_run(r)) {
-			at = &r->next;
+	while (*at != r)
+		at = &(*at)->next;
+	take_from_line(e, at);
+	if (!r->n_drawn && !atomic_load_explicit(&r->n_preempted, memory_order_relaxed))
+		atomic_store_explicit(&r->queued_ns, leat_now_ns() - r->submitted_ns, memory_order_relaxed);
+	r->place = LEAT_PLACE_LIVE;
+	s->live[s->n_live++] = r;
+	atomic_fetch_add_explicit(&s->n_admitted, 1, memory_order_relaxed);
+}
+
+/* Nobody overtakes one that cannot be admitted: what becomes free is for that one. Requests of sessions take nothing
+ * that others could have. */
+int leat_schedule_admit(struct leat_engine *e)
+{
+	struct leat_request *r = e->sched.waiting, *next;
+	int n = 0, blocked = 0;
+	for (; r; r = next) {
+		next = r->next; /* whoever is put aside goes in before, or is looked at the next time */
+		if (!can_run(r) || (blocked && !r->session))
+			continue;
+		if (r->session) {
+			r->seq = &r->session->seq;
+		} else if (take_sequence(e, r)) {
+			blocked = 1;
 			continue;
 		}
-		if (!r->session) {
-			if (take_sequence(e, r))
-				break; /* no other one overtakes: what becomes free is for this one */
-			at = &s->waiting; /* the line may be another one now */
-			while (*at != r)
-				at = &(*at)->next;
-		} else {
-			r->seq = &r->session->seq;
-		}
-		take_from_line(e, at);
-		if (!r->n_drawn && !atomic_load_explicit(&r->n_preempted, memory_order_relaxed))
-			atomic_store_explicit(&r->queued_ns, leat_now_ns() - r->submitted_ns, memory_order_relaxed);
-		r->place = LEAT_PLACE_LIVE;
-		s->live[s->n_live++] = r;
-		atomic_fetch_add_explicit(&s->n_admitted, 1, memory_order_relaxed);
+		make_live(e, r);
 		n++;
 	}
 	return n > 0;
 }
 
-int leat_schedule_refuse_stuck(struct leat_engine *e)
+int leat_schedule_refuse_stuck(struct leat_engine *e, uint64_t now)
 {
+	static const uint64_t patience_ns = 2000000000;
 	struct leat_schedule *s = &e->sched;
 	struct leat_error err = LEAT_ERROR_INIT;
-	int n = 0;
-	if (s->n_live)
+	struct leat_request *r = s->waiting;
+	while (r && !can_run(r))
+		r = r->next;
+	if (!r) {
+		s->stuck_since = 0;
 		return 0;
-	for (struct leat_request *r = s->waiting; r; r = r->next)
+	}
+	if (!s->stuck_since)
+		s->stuck_since = now;
+	if (now - s->stuck_since < patience_ns) {
+		uint64_t at = s->stuck_since + patience_ns;
+		s->next_deadline = at < s->next_deadline ? at : s->next_deadline;
+		return 0;
+	}
+	for (; r; r = r->next)
 		if (can_run(r)) {
 			enum leat_status st = leat_fail(&err, LEAT_E_BUSY, "n_seqs", LEAT_NO_OFFSET,
 							"sessions hold the sequences or the memory that this needs");
 			leat_request_end(r, LEAT_FINISH_ERROR, st, &err);
-			n++;
 		}
-	return n > 0;
+	return 1;
 }
 
 static void let_go(struct leat_engine *e, struct leat_request *r)
 {
+	if (r->why == LEAT_FINISH_EOS || r->why == LEAT_FINISH_LENGTH || r->why == LEAT_FINISH_STOP)
+		leat_schedule_keep(e, r); /* a conversation goes on from here */
 	give_sequence(e, r);
-	free(r->spilled);
-	r->spilled = NULL;
+	if (r->spilled >= 0)
+		leat_cell_restore(e->store, -1, r->spilled);
+	r->spilled = -1;
 	r->place = LEAT_PLACE_OVER;
 	atomic_fetch_sub(&e->sched.n_open, 1);
 	leat_request_drop(r);

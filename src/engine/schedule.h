@@ -40,7 +40,10 @@ struct leat_schedule {
 	struct leat_request **order;   /* [n_seqs] prompts by what is left of them */
 	struct leat_feed *feed;        /* [n_seqs] */
 	int n_rows, n_decode;          /* feeds of the step; of those, the first n_decode are answers */
+	struct leat_checkpoint *checkpoint; /* [cap_checkpoints of the step] that the prefix cache asks for */
+	int n_checkpoints;
 	int next_decode;               /* live request that is served first if a step cannot hold all */
+	uint64_t stuck_since;          /* 0: not stuck */
 	uint64_t next_deadline;        /* of anybody; UINT64_MAX: none */
 	struct leat_pace pace;
 	int overlap;                   /* 1: texts are made while the next step runs */
@@ -66,11 +69,15 @@ int leat_schedule_admit(struct leat_engine *e);
 int leat_schedule_choose(struct leat_engine *e);
 /* Takes those that ended off their lists and gives back what they held. */
 void leat_schedule_sweep(struct leat_engine *e);
-/* Nobody can run and nobody ever will, unless a session is closed: those that wait are refused. 1 if there were any. */
-int leat_schedule_refuse_stuck(struct leat_engine *e);
+/* Nobody can run, and those that wait could if sessions did not hold what they need. A session may be closed any
+ * moment, but whoever waits may be the one who would close it: after a while they are refused. 1 if there were any. */
+int leat_schedule_refuse_stuck(struct leat_engine *e, uint64_t now);
 /* Live or waiting, one whose reader sleeps; NULL: none. */
 struct leat_request *leat_schedule_sleeper(struct leat_engine *e);
 /* Takes the sequence away from a live request, which waits again. 1 if that cannot be done. */
 int leat_schedule_put_aside(struct leat_engine *e, struct leat_request *r);
+
+/* Gives what the sequence of r holds to the prefix cache. */
+void leat_schedule_keep(struct leat_engine *e, struct leat_request *r);
 
 #endif

@@ -86,6 +86,42 @@ static void fail_last(struct leat_engine *e, enum leat_status st, const struct l
 	leat_request_end(last, LEAT_FINISH_ERROR, st, err);
 }
 
+/* What the step left for the prefix cache; after it was committed, or failed. */
+static void settle_checkpoints(struct leat_engine *e, int failed)
+{
+	struct leat_schedule *s = &e->sched;
+	for (int i = s->n_decode; i < s->n_rows; i++) {
+		const struct leat_feed *f = &s->feed[i];
+		if (failed && f->n_checkpoints)
+			leat_prefix_abort(e->prefix, f->checkpoint, f->n_checkpoints);
+		else if (f->n_checkpoints)
+			leat_prefix_commit(e->prefix, &s->row[i]->prefix_key, s->row[i]->id,
+					   f->seq->n_past - f->n_tokens, f->checkpoint, f->n_checkpoints);
+	}
+}
+
+/* The prompt is whole: its pages are for others too, from now on. */
+static void keep_prompts(struct leat_engine *e)
+{
+	struct leat_schedule *s = &e->sched;
+	for (int i = s->n_decode; i < s->n_rows && e->store->view.page_bytes; i++) {
+		struct leat_request *r = s->row[i];
+		if (!r->n_drawn && r->seq->n_past == (int64_t)r->n_first)
+			leat_schedule_keep(e, r);
+	}
+}
+
+static void tell_prefix(struct leat_engine *e)
+{
+	struct leat_prefix_counts c;
+	if (!e->prefix)
+		return;
+	leat_prefix_get_counts(e->prefix, &c);
+	atomic_store_explicit(&e->told_asked, c.tokens_asked, memory_order_relaxed);
+	atomic_store_explicit(&e->told_found, c.tokens_saved, memory_order_relaxed);
+	atomic_store_explicit(&e->told_prefix_bytes, c.bytes, memory_order_relaxed);
+}
+
 static void step(struct leat_engine *e, uint64_t began)
 {
 	struct leat_schedule *s = &e->sched;
@@ -96,10 +132,12 @@ static void step(struct leat_engine *e, uint64_t began)
 		tell_drawn(e); /* of the step before: there is nothing unless texts overlap */
 		st = leat_engine_finish(e, s->feed, s->n_rows, &err);
 	}
+	settle_checkpoints(e, st != LEAT_OK);
 	if (st != LEAT_OK) {
 		fail_last(e, st, &err);
 		return;
 	}
+	keep_prompts(e);
 	uint64_t ns = leat_now_ns() - began;
 	leat_pace_note(&s->pace, ns, s->n_decode, e->step.n_tokens - s->n_decode);
 	add_time(s, ns);
@@ -109,7 +147,7 @@ static void step(struct leat_engine *e, uint64_t began)
 static void tell_listeners(struct leat_engine *e)
 {
 	const uint64_t one = 1;
-	int fd = atomic_load_explicit(&e->driver.fd, memory_order_relaxed);
+	int fd = atomic_load(&e->driver.fd);
 	if (fd >= 0) {
 		ssize_t n = write(fd, &one, sizeof one);
 		(void)n; /* a full counter is readable too */
@@ -140,16 +178,19 @@ int leat_engine_turn(struct leat_engine *e)
 		moved = 1;
 		rows = leat_schedule_choose(e);
 	}
+	if (moved || rows)
+		e->sched.stuck_since = 0;
 	if (rows) {
 		step(e, began);
 		moved = 1;
 	} else {
 		tell_drawn(e);
 		if (!moved && !e->driver.told)
-			moved = leat_schedule_refuse_stuck(e);
+			moved = leat_schedule_refuse_stuck(e, began);
 	}
 	leat_schedule_sweep(e);
 	put_someone_aside(e);
+	tell_prefix(e);
 	if (e->driver.told)
 		tell_listeners(e);
 	return moved || e->driver.told;
