@@ -49,8 +49,21 @@ static void let_go(struct leat_engine *e)
 	}
 }
 
+/* Gives back the reference that kept a request while it was woken; the last one of a session's wants the baton. */
+static void forget(struct leat_engine *e, struct leat_request *r)
+{
+	if (!r->session) {
+		leat_request_drop(r);
+		return;
+	}
+	leat_drive_lock(e);
+	leat_request_drop(r);
+	let_go(e);
+}
+
 /* Wakes one reader that waits, who drives on, unless somebody drives already. Whoever lets go of the baton while there
- * is work comes by here; so does whoever makes work. */
+ * is work comes by here; so does whoever makes work. The reader is woken after the baton is free: one that found it
+ * taken would sleep again. */
 static void pass_on(struct leat_engine *e)
 {
 	struct leat_driver *d = &e->driver;
@@ -59,10 +72,15 @@ static void pass_on(struct leat_engine *e)
 		leat_schedule_sweep(e);
 		struct leat_request *r = leat_schedule_sleeper(e);
 		if (r)
-			leat_stream_wake(&r->out);
+			atomic_fetch_add(&r->refs, 1);
 		let_go(e);
-		if (r)
-			return;
+		if (r) {
+			int again = r->session != NULL; /* forgetting it kept the baton from others once more */
+			leat_stream_wake(&r->out);
+			forget(e, r);
+			if (!again)
+				return;
+		}
 		sched_yield(); /* it is about to wake or to sleep */
 	}
 }
@@ -111,6 +129,7 @@ void leat_drive_attend(struct leat_engine *e)
 	leat_schedule_attend(e);
 	leat_schedule_sweep(e);
 	let_go(e);
+	pass_on(e); /* somebody may have found the baton taken meanwhile */
 }
 
 /* Those at the gate have the baton, or had it, when this returns. */
@@ -203,12 +222,12 @@ enum leat_status leat_drive_wait(struct leat_request *r, int64_t timeout_ns, con
 {
 	struct leat_engine *e = r->engine;
 	uint64_t until = timeout_ns > 0 ? leat_now_ns() + (uint64_t)timeout_ns : UINT64_MAX;
-	int slept = 0, starved;
+	int slept = 0, tried = 0, starved;
 	for (;;) {
 		const struct leat_event *ev = leat_stream_take(&r->out, &starved);
 		if (starved)
 			leat_drive_ring(e);
-		int late = !ev && timeout_ns >= 0 && (!timeout_ns || leat_now_ns() >= until);
+		int late = !ev && timeout_ns >= 0 && (!timeout_ns || (tried && leat_now_ns() >= until));
 		if ((ev || late) && slept)
 			pass_on(e);
 		if (late)
@@ -219,6 +238,7 @@ enum leat_status leat_drive_wait(struct leat_request *r, int64_t timeout_ns, con
 			return LEAT_OK;
 		}
 		slept |= run_or_sleep(e, r, until);
+		tried = 1;
 	}
 }
 
