@@ -83,7 +83,7 @@ const struct cli_exit cli_exits[] = {
 	{ 1, "done, and the verdict is negative" },
 	{ 2, "wrong use: an unknown flag, a value out of range" },
 	{ 65, "bad data: a file or a text that leat cannot take" },
-	{ 66, "no such file" },
+	{ 66, "no such file, or no chat template of that name" },
 	{ 69, "no resources: memory, or a limit" },
 	{ 70, "a fault in leat or in the model, such as a NaN" },
 	{ 74, "input/output error" },

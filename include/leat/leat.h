@@ -1,6 +1,6 @@
 /* leat.h - run language models on this machine: the public interface of libleat.
  *
- * Include this one; it brings the others (status.h model.h engine.h request.h chat.h look.h). A text goes this way:
+ * Include this one; it brings the others, each about one thing. A text goes this way:
  *
  *   struct leat_error err = LEAT_ERROR_INIT;
  *   struct leat_request_params params;

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "base/meminfo.h"
+#include "model/source.h"
 #include "quant/quant.h"
 
 #ifndef LEAT_VERSION
@@ -134,10 +135,14 @@ static enum leat_status open_parts(struct leat_model *m, const char *path, const
 		leat_err_code(err, "unsupported_model");
 		return LEAT_E_UNSUPPORTED;
 	}
+	/* First: a model that cannot run has often a vocabulary that leat does not know either. */
+	m->vocab_only = (p->flags & LEAT_MODEL_VOCAB_ONLY) != 0;
+	const struct leat_arch *arch;
+	if (!m->vocab_only)
+		LEAT_TRY(leat_source_arch(f, &arch, err));
 	uint64_t size = leat_file_bytes(f);
 	LEAT_TRY(report(p, "vocabulary", 0, size, err));
 	LEAT_TRY(open_vocab(m, p->tokenizer, err));
-	m->vocab_only = (p->flags & LEAT_MODEL_VOCAB_ONLY) != 0;
 	if (m->vocab_only)
 		return leat_model_choose_chat(m, err);
 	LEAT_TRY(load_bytes(f, p, err));

@@ -61,7 +61,8 @@ static enum leat_status not_recognised(const struct leat_map *m, struct leat_err
 		return leat_fail(err, LEAT_E_UNSUPPORTED, "magic", 0, "this is %s, wanted a GGUF or safetensors model",
 				 name);
 	leat_escape(first, sizeof first, m->data, m->size < 4 ? (size_t)m->size : 4);
-	return leat_fail(err, LEAT_E_FORMAT, "magic", 0, "magic: found '%s', wanted 'GGUF' or safetensors", first);
+	return leat_fail(err, LEAT_E_FORMAT, "magic", 0,
+			 "magic: the file begins with '%s', wanted 'GGUF' or a safetensors header", first);
 }
 
 static int ends_in(const char *s, const char *end)

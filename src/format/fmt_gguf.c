@@ -570,7 +570,11 @@ static enum leat_status read_split(struct leat_file *f, struct split *s, struct 
 		st = i == s->no ? leat_file_add_map(f, &opened, err) : leat_file_add_part(f, name, err);
 		if (st == LEAT_OK)
 			st = read_and_check(f, s, i, err);
-		if (st != LEAT_OK)
+		if (st == LEAT_E_NOTFOUND)
+			leat_fail(err, st, shown, LEAT_NO_OFFSET,
+				  "%s is missing: the model is in %lld files, all in one folder", shown,
+				  (long long)s->count);
+		else if (st != LEAT_OK)
 			leat_err_prefix(err, shown);
 		alignment = i ? alignment : f->alignment;
 	}

@@ -1,7 +1,10 @@
 /* hf.c - a model folder as Hugging Face lays it out: configuration in JSON, weights in one safetensors file or in
  * several that an index lists. */
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "format/reader.h"
 
@@ -169,8 +172,15 @@ static enum leat_status read_shards(struct shards *s)
 	LEAT_TRY(list_shards(s));
 	if (s->n == 0)
 		return leat_fail(s->err, LEAT_E_FORMAT, "weight_map", LEAT_NO_OFFSET, "weight_map is empty");
-	for (size_t i = 0; i < s->n; i++)
-		LEAT_TRY(read_part(s->f, s->name[i], s->err));
+	for (size_t i = 0; i < s->n; i++) {
+		char shown[96];
+		enum leat_status st = read_part(s->f, s->name[i], s->err);
+		leat_escape(shown, sizeof shown, s->name[i], strlen(s->name[i]));
+		if (st == LEAT_E_NOTFOUND)
+			return leat_fail(s->err, st, shown, LEAT_NO_OFFSET,
+					 "%s is missing: the index names it (part of a download?)", shown);
+		LEAT_TRY(st);
+	}
 	leat_hf_settle_source(s->f);
 	LEAT_TRY(leat_hf_read_configs(s->f, s->err));
 	LEAT_TRY(leat_file_index(s->f, s->err));
@@ -214,6 +224,41 @@ static enum leat_status no_weights(const struct leat_file *f, struct leat_error 
 			 "the folder has a config.json but neither %s nor %s", one_file, index_file);
 }
 
+/* A file here that leat would take by its own name, by its ending; the first in order, so that a folder always gets
+ * the same answer. Few entries are looked at: this only words a refusal. */
+static int loose_model(const struct leat_file *f, char *buf, size_t cap)
+{
+	static const char *const ending[] = {".gguf", ".safetensors", ".st"};
+	char best[256] = "";
+	int fd = openat(f->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	for (int n = 0; n < 1000 && (e = readdir(dir)) != NULL; n++) {
+		const char *dot = strrchr(e->d_name, '.');
+		for (size_t i = 0; dot && i < sizeof ending / sizeof *ending; i++)
+			if (!strcmp(dot, ending[i]) && (!*best || strcmp(e->d_name, best) < 0))
+				memcpy(best, e->d_name, strnlen(e->d_name, sizeof best - 1) + 1);
+	}
+	closedir(dir);
+	leat_escape(buf, cap, best, strlen(best));
+	return *best != '\0';
+}
+
+static enum leat_status no_config(const struct leat_file *f, struct leat_error *err)
+{
+	char name[96];
+	if (loose_model(f, name, sizeof name))
+		return leat_fail(err, LEAT_E_ARG, "path", LEAT_NO_OFFSET,
+				 "found a directory without config.json; it holds %s: name that file", name);
+	return leat_fail(err, LEAT_E_ARG, "path", LEAT_NO_OFFSET,
+			 "found a directory without config.json, wanted a model file or a model's folder");
+}
+
 enum leat_status leat_hf_read_folder(struct leat_file *f, const char *index, struct leat_error *err)
 {
 	struct leat_map m;
@@ -232,8 +277,7 @@ enum leat_status leat_hf_read_folder(struct leat_file *f, const char *index, str
 			*err = why;
 		return st;
 	} else {
-		return leat_fail(err, LEAT_E_ARG, "path", LEAT_NO_OFFSET,
-				 "found a directory without config.json, wanted a model file or a model's folder");
+		return no_config(f, err);
 	}
 	if (exists(f, one_file))
 		return read_one(f, one_file, err);

@@ -93,11 +93,29 @@ static enum leat_status unknown(const struct leat_file *f, const char *where, co
 	return st;
 }
 
+/* A lone safetensors file has nothing that says what it is. */
+static enum leat_status no_config(const struct leat_file *f, struct leat_error *err)
+{
+	return leat_fail(err, LEAT_E_UNSUPPORTED, "config.json", LEAT_NO_OFFSET,
+			 "%s: there is no config.json beside it, which would say what model these weights are",
+			 f->path);
+}
+
+static int has_config(const struct leat_file *f)
+{
+	for (uint64_t i = 0; i < f->n_meta; i++)
+		if (f->meta[i].key.n > 7 && !memcmp(f->meta[i].key.s, "config.", 7))
+			return 1;
+	return 0;
+}
+
 enum leat_status leat_source_arch(const struct leat_file *f, const struct leat_arch **ret, struct leat_error *err)
 {
 	const char *key = f->source == LEAT_SOURCE_HF ? "config.model_type" : "general.architecture";
 	struct leat_str name = { "", 0 };
 	char shown[96];
+	if (f->source == LEAT_SOURCE_HF && !has_config(f))
+		return no_config(f, err);
 	if (f->source != LEAT_SOURCE_RWKV)
 		LEAT_TRY(leat_meta_string(f, key, &name, err));
 	for (int i = 0; leat_arch_list[i]; i++) {

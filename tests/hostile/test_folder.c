@@ -153,7 +153,8 @@ static void valid(void **state)
 	hostile_accept_path(here());
 	hostile_accept_path(hostile_path("model.safetensors"));
 	remove_file("config.json");
-	refuse(LEAT_E_ARG, "config.json");
+	refuse(LEAT_E_ARG, "it holds model.safetensors: name that file");
+	hostile_refuse_path_saying(hostile_path("model.safetensors"), LEAT_E_UNSUPPORTED, "no config.json beside it");
 	put_weights("adapter_model.safetensors", 0, 1, 0);
 	put_text("adapter_config.json", "{\"peft_type\":\"LORA\"}");
 	refuse(LEAT_E_UNSUPPORTED, "this is a LoRA adapter");
@@ -206,7 +207,7 @@ static void test_S18(void **state)
 		refuse(LEAT_E_ARG, "no name of a file");
 	}
 	put_index(cut, 3, "model-00003.safetensors");
-	refuse(LEAT_E_NOTFOUND, "model-00003.safetensors");
+	refuse(LEAT_E_NOTFOUND, "model-00003.safetensors is missing: the index names it");
 	put_index(cut, 3, second); /* it is in the other one */
 	refuse(LEAT_E_FORMAT, "where it is not");
 	put_index(cut, -1, NULL);

@@ -409,6 +409,7 @@ static void architecture(const char *s, size_t n, int32_t status)
 {
 	struct mk *m = qwen2();
 	mk_set_string(m, "general.architecture", s, n);
+	mk_set_string(m, "tokenizer.ggml.pre", "nosuch", 6); /* said second */
 	hostile_refuse_model(m, status, "architecture");
 }
 
