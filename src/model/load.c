@@ -153,7 +153,9 @@ static enum leat_status add_vector(struct load *l, struct share *s, enum leat_di
 
 static enum leat_status absent(struct load *l, const struct leat_weight_decl *d, void *where)
 {
-	if (d->flags & LEAT_W_TIED_TO_TABLE && l->w->table) {
+	/* a head of its own that the file does not hold is missing */
+	int is_apart = leat_file_meta(l->f, "config.tie_word_embeddings") && !leat_source_ties_head(l->f);
+	if (d->flags & LEAT_W_TIED_TO_TABLE && l->w->table && !is_apart) {
 		struct leat_weight *t = &l->w->all[l->w->table->index];
 		t->multiplied = 1;
 		((struct leat_linear *)where)->w = t;

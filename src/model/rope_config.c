@@ -4,6 +4,7 @@
  * single frequencies: the tensors rope_freqs (the llama3 rule, evaluated by the converter) and rope_factors_long/short
  * in GGUF, long_factor and short_factor in config.json. */
 #include <stdio.h>
+#include <string.h>
 
 #include "model/attention.h"
 #include "model/model.h"
@@ -18,6 +19,50 @@ static enum leat_status number(const struct leat_file *f, const char *name, doub
 	char suffix[96], key[128];
 	snprintf(suffix, sizeof suffix, "rope.scaling.%s", name);
 	return leat_meta_float_opt(f, leat_arch_key(f, suffix, key), lo, hi, dflt, ret, err);
+}
+
+/* The rest of a key of config.json behind rope_scaling or rope_parameters; NULL if it is neither's. */
+static const char *rope_member(struct leat_str key, size_t *ret_n)
+{
+	static const char *const objects[] = { "config.rope_scaling", "config.rope_parameters" };
+	for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+		size_t n = strlen(objects[i]);
+		if (key.n >= n && !memcmp(key.s, objects[i], n) && (key.n == n || key.s[n] == '.')) {
+			*ret_n = (size_t)key.n - n;
+			return key.s + n;
+		}
+	}
+	return NULL;
+}
+
+/* config.json's object with the rule: one, of plain members, and what bends frequencies says how. A rule that is
+ * written in another way would be none, silently. */
+static enum leat_status prove_object(const struct leat_file *f, struct leat_error *err)
+{
+	static const char *const harmless[] = { ".rope_theta", ".partial_rotary_factor",
+						".original_max_position_embeddings" };
+	char key[128], shown[96];
+	int typed = leat_file_meta(f, leat_arch_key(f, "rope.scaling.type", key)) != NULL;
+	for (uint64_t i = 0; f->source == LEAT_SOURCE_HF && i < f->n_meta; i++) {
+		size_t n = 0, k, n_harmless = sizeof harmless / sizeof *harmless;
+		const char *rest = rope_member(f->meta[i].key, &n);
+		if (!rest)
+			continue;
+		leat_str_show(f->meta[i].key, shown);
+		if (n == 0)
+			return leat_fail(err, LEAT_E_FORMAT, "rope_scaling", LEAT_NO_OFFSET,
+					 "%s: %s is no object, wanted an object with rope_type", f->path, shown);
+		if (memchr(rest + 1, '.', n - 1))
+			return leat_fail(err, LEAT_E_UNSUPPORTED, "rope_scaling", LEAT_NO_OFFSET,
+					 "%s: %s: a rule for some layers only is not supported", f->path, shown);
+		for (k = 0; k < n_harmless; k++)
+			if (leat_str_is((struct leat_str){ rest, n }, harmless[k]))
+				break;
+		if (k == n_harmless && !typed)
+			return leat_fail(err, LEAT_E_FORMAT, "rope_scaling.rope_type", LEAT_NO_OFFSET,
+					 "%s: found %s without rope_type, which says what it means", f->path, shown);
+	}
+	return LEAT_OK;
 }
 
 static enum leat_status find_bend(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
@@ -100,7 +145,7 @@ static enum leat_status read_rule(struct leat_config *p, const struct leat_file 
 }
 
 /* What multiplies cos and sin. In GGUF the number that a file states comes on top of yarn's rule; in config.json it
- * replaces the rule. */
+ * replaces the rule, of yarn and longrope: the others have none. */
 static enum leat_status read_scale(struct leat_config *p, const struct leat_file *f, struct leat_error *err)
 {
 	const struct leat_rope_rule *r = &p->rope_rule;
@@ -110,6 +155,8 @@ static enum leat_status read_scale(struct leat_config *p, const struct leat_file
 		rule = leat_rope_yarn_scale(r);
 	else if (p->rope_longrope)
 		rule = leat_rope_longrope_scale(stretch > 1 || r->factor <= 0 ? stretch : r->factor, r->original);
+	if (f->source == LEAT_SOURCE_HF && r->bend != LEAT_ROPE_YARN && !p->rope_longrope)
+		stated = 0;
 	if (stated > 0)
 		rule = f->source == LEAT_SOURCE_GGUF && r->bend == LEAT_ROPE_YARN ? rule * stated : stated;
 	p->rope.scale = (float)rule;
@@ -123,6 +170,7 @@ enum leat_status leat_config_rope(struct leat_config *p, const struct leat_file 
 	p->rope_rule = (struct leat_rope_rule){ .bend = LEAT_ROPE_PLAIN };
 	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "rope.freq_base", key), 1, 1e12, 10000, &p->rope_rule.base,
 				     err));
+	LEAT_TRY(prove_object(f, err));
 	LEAT_TRY(find_bend(p, f, err));
 	LEAT_TRY(read_rule(p, f, err));
 	/* how GGUF files said "linear" before there were types */

@@ -165,6 +165,9 @@ static void test_scaling(void **state)
 	about(frequency("\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2.5,\"rope_theta\":10000}", 8,
 			&scale), plain / 2.5);
 	about(scale, 1);
+	about(frequency("\"rope_parameters\":{\"type\":\"linear\",\"factor\":2.5,\"rope_theta\":10000,"
+			"\"attention_factor\":2}", 8, &scale), plain / 2.5);
+	about(scale, 1); /* only yarn and longrope have one */
 	about(frequency("\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,"
 			"\"original_max_position_embeddings\":128}", 15, &scale), pow(10000, -15 / 16.0) / 4);
 	about(scale, 1 + 0.1 * log(4));
@@ -188,6 +191,14 @@ static void test_scaling_refused(void **state)
 	       "mscale");
 	refuse("llama", rope, "\"rope_scaling\":{\"type\":\"longrope\",\"factor\":2}", LEAT_E_FORMAT, "short_factor");
 	refuse("llama", rope, "\"rope_theta\":-1", LEAT_E_FORMAT, "rope_theta");
+	/* what would be no rule at all, if it were passed over */
+	refuse("llama", rope, "\"rope_scaling\":{\"factor\":8.0}", LEAT_E_FORMAT, "without rope_type");
+	refuse("llama", rope, "\"rope_scaling\":\"linear\"", LEAT_E_FORMAT, "no object");
+	refuse("llama", rope, "\"rope_scaling\":[{\"type\":\"linear\",\"factor\":8}]", LEAT_E_UNSUPPORTED,
+	       "rope_scaling.0");
+	refuse("llama", rope,
+	       "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\",\"factor\":8,\"rope_theta\":10000}}",
+	       LEAT_E_UNSUPPORTED, "full_attention");
 }
 
 #define TIMES8(x) x "," x "," x "," x "," x "," x "," x "," x
@@ -229,6 +240,7 @@ static void test_refused(void **state)
 	refuse("llama", "", "\"attn_logit_softcapping\":50.0", LEAT_E_UNSUPPORTED, "attn_logit_softcapping");
 	refuse("llama", "", "\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":4}", LEAT_E_UNSUPPORTED,
 	       "'gptq'");
+	refuse("qwen2-tied", "tie_word_embeddings", "\"tie_word_embeddings\":false", LEAT_E_FORMAT, "lm_head.weight");
 	refuse("llama", "model_type", "\"model_type\":\"gemma2\"", LEAT_E_UNSUPPORTED, "gemma2");
 	refuse("llama", "num_key_value_heads", "\"num_key_value_heads\":3", LEAT_E_FORMAT, "key/value heads");
 	refuse("llama", "num_key_value_heads", "", LEAT_E_FORMAT, "k_proj"); /* as many as heads */
