@@ -47,13 +47,20 @@ struct leat_engine_params {
 	 * put aside for a while when it runs out. */
 	int64_t cache_tokens;
 	int64_t prefix_cache_bytes; /* for beginnings of prompts, kept for others that begin alike; 0: none */
+	/* Folder that kept beginnings are written to when the engine is closed (leat_engine_keep_states: at once), and
+	 * looked for in; made if absent, for one engine at a time. NULL: none. With prefix_cache_bytes only. The model
+	 * is hashed, which reads all of it. */
+	const char *state_dir;
+	int64_t state_dir_bytes; /* most that its files may take; those not used for longest go; 0: 1 GiB */
 };
-#define LEAT_ENGINE_PARAMS_INIT { sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define LEAT_ENGINE_PARAMS_INIT \
+	{ sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
 
 /* Makes an engine over `m`, on which it takes a reference, and starts its threads. Memory for n_seqs sequences is
  * reserved here, so that generating cannot run out of it. `params` NULL: defaults.
  * LEAT_E_ARG names the field; LEAT_E_NOMEM says how many bytes are missing; LEAT_E_CONTEXT: n_ctx is more than memory
- * holds, with the most that fits; LEAT_E_UNSUPPORTED: an op that this machine lacks, by name. */
+ * holds, with the most that fits; LEAT_E_UNSUPPORTED: an op that this machine lacks, by name; LEAT_E_BUSY: state_dir is
+ * in use, by whom; LEAT_E_IO, LEAT_E_NOTFOUND: it cannot be written or made. */
 LEAT_API enum leat_status leat_engine_create(struct leat_model *m, const struct leat_engine_params *params,
 					     struct leat_engine **ret, struct leat_error *err);
 

@@ -22,6 +22,7 @@
 extern "C" {
 #endif
 
+struct leat_engine;
 struct leat_model;
 struct leat_request;
 struct leat_session;
@@ -65,6 +66,11 @@ LEAT_API enum leat_status leat_state_to_bytes(const struct leat_state *x, uint8_
 /* From such bytes, untrusted: as leat_state_load. */
 LEAT_API enum leat_status leat_state_from_bytes(struct leat_model *m, const void *data, size_t n,
 						struct leat_state **ret, struct leat_error *err);
+
+/* Writes the beginnings of prompts that the engine keeps to its state_dir, the most used first, so that they outlive a
+ * crash too; what is there already is not written again. Nothing to do without a state_dir. LEAT_E_IO: what was written
+ * before that is there, whole. Waits for the step that runs. */
+LEAT_API enum leat_status leat_engine_keep_states(struct leat_engine *e, struct leat_error *err);
 
 /* What a state is. */
 struct leat_state_info {

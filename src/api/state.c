@@ -77,6 +77,14 @@ enum leat_status leat_state_save(const struct leat_state *x, const char *path, s
 	return leat_snapshot_save(snap(x), path, NULL, err);
 }
 
+enum leat_status leat_engine_keep_states(struct leat_engine *e, struct leat_error *err)
+{
+	leat_drive_lock(e);
+	enum leat_status st = e->shelf ? leat_prefix_flush(e->prefix, 0, err) : LEAT_OK;
+	leat_drive_unlock(e);
+	return st;
+}
+
 /* The state is whole; is it of this model? */
 static enum leat_status belongs(struct leat_model *m, struct leat_snapshot *x, struct leat_state **ret,
 				struct leat_error *err)

@@ -1,5 +1,5 @@
 /* engine.c - opening and closing: device, weights, state, step block. */
-#include "engine/engine.h"
+#include "engine/keep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +51,8 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 		return arg_error(err, "cache_tokens", p->cache_tokens, 0, INT64_MAX);
 	if (p->prefix_cache_bytes < 0)
 		return arg_error(err, "prefix_cache_bytes", p->prefix_cache_bytes, 0, INT64_MAX);
+	if (p->state_dir_bytes < 0)
+		return arg_error(err, "state_dir_bytes", p->state_dir_bytes, 0, INT64_MAX);
 	if (p->n_ctx < 0)
 		return arg_error(err, "n_ctx", p->n_ctx, 0, INT32_MAX);
 	if (p->mode < LEAT_MODE_DEFAULT || p->mode > LEAT_MODE_REFERENCE)
@@ -196,6 +198,7 @@ static enum leat_status open_state(struct leat_engine *e, const struct leat_engi
 					 .window = leat_engine_window(e) };
 	if (n_kept)
 		LEAT_TRY(leat_prefix_create(&pp, &e->prefix, err));
+	LEAT_TRY(leat_keep_open(e, p->state_dir, p->state_dir_bytes, err));
 	int n_checkpoints = e->n_batch / LEAT_PREFIX_GRID + 2 * e->n_seqs + SPARE_CELLS;
 	if (leat_step_init(&e->step, e->n_batch, e->n_seqs, leat_engine_max_outputs(e), n_checkpoints))
 		return leat_fail(err, LEAT_E_NOMEM, "n_batch", LEAT_NO_OFFSET, "out of memory for a step of %d tokens",
@@ -253,6 +256,7 @@ void leat_engine_drop(struct leat_engine *e)
 	leat_drive_stop(e);
 	leat_schedule_deinit(e);
 	leat_drive_deinit(e);
+	leat_keep_close(e);
 	leat_prefix_destroy(e->prefix);
 	leat_store_destroy(e->store);
 	leat_step_deinit(&e->step);

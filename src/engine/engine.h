@@ -23,6 +23,8 @@ struct leat_engine {
 	struct leat_plan_cache plans;
 	struct leat_store *store;
 	struct leat_prefix *prefix; /* NULL: nothing is kept */
+	struct leat_shelf *shelf;   /* NULL: nothing outlives the engine */
+	unsigned char model_hash[32]; /* with a shelf; zeros without: one index serves one model */
 	struct leat_step step;
 	struct leat_exec *exec;   /* of the last step: its results are readable */
 	struct leat_exec *running; /* submitted and not finished */

@@ -5,6 +5,7 @@
 
 #include "base/sha256.h"
 #include "model/hash.h"
+#include "state/shelf.h"
 #include "text/tokenizer.h"
 
 void leat_seq_key(struct leat_engine *e, const struct leat_seq *s, struct leat_prefix_key *ret)
@@ -16,6 +17,30 @@ void leat_seq_key(struct leat_engine *e, const struct leat_seq *s, struct leat_p
 	ret->kv_type = e->kv_type;
 	ret->rope_long = s->rope_long;
 	ret->window = e->window;
+}
+
+enum leat_status leat_keep_open(struct leat_engine *e, const char *dir, int64_t bytes, struct leat_error *err)
+{
+	static const uint64_t default_bytes = (uint64_t)1 << 30;
+	if (!dir)
+		return LEAT_OK;
+	if (!e->prefix)
+		return leat_fail(err, LEAT_E_ARG, "state_dir", LEAT_NO_OFFSET,
+				 "a folder for states needs prefix_cache_bytes, for one state at least");
+	LEAT_TRY(leat_shelf_open(dir, bytes ? (uint64_t)bytes : default_bytes, NULL, &e->shelf, err));
+	leat_model_hash(e->model, e->model_hash);
+	leat_prefix_set_shelf(e->prefix, e->shelf);
+	return LEAT_OK;
+}
+
+void leat_keep_close(struct leat_engine *e)
+{
+	if (!e->shelf)
+		return;
+	leat_prefix_flush(e->prefix, 0, NULL);
+	leat_prefix_set_shelf(e->prefix, NULL);
+	leat_shelf_close(e->shelf);
+	e->shelf = NULL;
 }
 
 static enum leat_status idle(const struct leat_session *s, struct leat_error *err)

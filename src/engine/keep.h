@@ -18,6 +18,12 @@ static inline struct leat_snapshot *leat_state_snapshot(const struct leat_state 
 /* All that shapes the state of a sequence besides its tokens. Hashes the model the first time. */
 void leat_seq_key(struct leat_engine *e, const struct leat_seq *s, struct leat_prefix_key *ret);
 
+/* The engine's folder of states, found and made; NULL: none. E_ARG: there is no prefix cache. Errors of
+ * leat_shelf_open. */
+enum leat_status leat_keep_open(struct leat_engine *e, const char *dir, int64_t bytes, struct leat_error *err);
+/* Writes what is kept, as far as that goes, and closes the folder. */
+void leat_keep_close(struct leat_engine *e);
+
 /* Can that state be the begin of the sequence? E_MISMATCH, E_CONTEXT. Any thread. */
 enum leat_status leat_keep_check(struct leat_engine *e, const struct leat_seq *s, const struct leat_snapshot *x,
 				 struct leat_error *err);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/sha256.h"
 
 static uint64_t random_seed(void)
 {
@@ -97,13 +98,18 @@ static int64_t expected(const struct leat_request *r)
 static void make_prefix_key(struct leat_request *r, const char *salt)
 {
 	memset(&r->prefix_key, 0, sizeof r->prefix_key);
+	memcpy(r->prefix_key.model, r->engine->model_hash, sizeof r->prefix_key.model);
 	r->prefix_key.mode = r->engine->mode;
 	r->prefix_key.kv_type = r->engine->kv_type;
 	r->prefix_key.rope_long = r->rope_long;
 	r->prefix_key.window = r->engine->window;
-	if (salt) {
-		struct leat_hash128 h = leat_hash128(1, salt, strlen(salt));
-		memcpy(r->prefix_key.salt, &h, sizeof h);
+	if (salt) { /* nobody may find a salt that passes for another's */
+		struct leat_sha256 sha;
+		unsigned char hash[32];
+		leat_sha256_init(&sha);
+		leat_sha256_add(&sha, salt, strlen(salt));
+		leat_sha256_end(&sha, hash);
+		memcpy(r->prefix_key.salt, hash, sizeof r->prefix_key.salt);
 	}
 }
 

@@ -292,6 +292,8 @@ static int take_sequence(struct leat_engine *e, struct leat_request *r)
 	if (r->spilled >= 0) {
 		leat_cell_restore(e->store, r->own.cell[r->own.now], r->spilled);
 		r->own.n_past = r->spilled_past;
+		if (r->initial)
+			leat_keep_began(&r->own, r->initial);
 		r->spilled = -1;
 	} else if (r->initial) {
 		if (leat_keep_begin(e, &r->own, r->initial)) {
