@@ -209,7 +209,9 @@ int64_t leat_prefix_load(struct leat_prefix *ix, const struct leat_prefix_key *k
 	ix->counts.tokens_asked += n > 0 ? (uint64_t)n : 0;
 	if (ix->has_cells && cell < 0)
 		return 0;
-	int64_t more = ix->shelf && n > got ? leat_tree_from_shelf(ix, key, tokens, n, got, slot, cell) : 0;
+	/* a file costs more than a few tokens: it has to bring a step of the grid at least, or all there is */
+	int64_t least = got ? got + LEAT_PREFIX_GRID - 1 : 0;
+	int64_t more = ix->shelf && n > least ? leat_tree_from_shelf(ix, key, tokens, n, least, slot, cell) : 0;
 	if (more)
 		return more;
 	if (ix->shelf) { /* making room for what the shelf had may have cost what was found here */
