@@ -18,7 +18,7 @@ int leat_pace_tokens(const struct leat_pace *p, int most)
 	if (!p->stall_ns || most < 1)
 		return most;
 	if (p->token_ns > 0) {
-		double fits = 0.75 * (double)p->stall_ns / p->token_ns;
+		double fits = 0.6 * (double)p->stall_ns / p->token_ns;
 		n = fits < n ? (int)fits : n;
 	}
 	return n < 1 ? 1 : n < most ? n : most;
