@@ -36,6 +36,7 @@ static const struct {
 	{"\177ELF", 0, 4, "a program"},
 	{"<!DO", 0, 4, "a web page (a failed download?)"},
 	{"<html", 0, 5, "a web page (a failed download?)"},
+	{"{", 0, 1, "JSON text (name the folder that it is in)"},
 	{"version https://git-lfs", 0, 23, "a Git LFS pointer, not the file itself"},
 };
 

@@ -64,6 +64,7 @@ static void test_G03(void **state)
 	magic("GGJT", LEAT_E_UNSUPPORTED, "ggjt");
 	magic("algg", LEAT_E_UNSUPPORTED, "ggla");
 	magic("PK\3\4", LEAT_E_UNSUPPORTED, "zip");
+	magic("{\n  ", LEAT_E_UNSUPPORTED, "name the folder");
 }
 
 static void version(uint32_t v, int32_t status, const char *text)
