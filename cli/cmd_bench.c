@@ -2,53 +2,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench/bench_pp.h"
+#include "bench_mode.h"
 #include "bench_print.h"
 #include "cli.h"
 
-enum { MAX_LIST = 64, MAX_TESTS = 3 * MAX_LIST * 4 };
-
-struct ints {
-	int v[MAX_LIST], n;
-};
+enum { MAX_TESTS = 3 * BENCH_MAX_LIST * 4 };
 
 struct bench {
 	struct cli *c;
 	struct bench_printer print;
 	struct leat_bench_test test[MAX_TESTS];
 	int n_tests;
-	struct ints threads, batch;
+	struct bench_ints threads, batch;
 };
-
-/* "512,128", and that several times. */
-static int get_ints(struct cli *c, enum cli_option o, struct ints *ret)
-{
-	const struct cli_value *v = &c->value[o];
-	char one[32];
-	double x;
-	int i;
-
-	ret->n = 0;
-	for (i = 0; i < v->n_list; i++) {
-		const char *p = v->list[i];
-		for (;;) {
-			size_t n = strcspn(p, ",");
-			snprintf(one, sizeof(one), "%.*s", (int)n, p);
-			if (n >= sizeof(one) || cli_number(o, one, &x) || x != (double)(int)x)
-				return cli_usage_error(c, "--%s: '%s' is not a list of integers in %s",
-						       cli_option_name(o), v->list[i], cli_option_range(o));
-			if (ret->n == MAX_LIST)
-				return cli_usage_error(c, "--%s: more than %d values", cli_option_name(o), MAX_LIST);
-			ret->v[ret->n++] = (int)x;
-			if (!p[n])
-				break;
-			p += n + 1;
-		}
-	}
-	return 0;
-}
 
 static int add_test(struct bench *b, int n_prompt, int n_gen, int n_depth)
 {
@@ -78,17 +46,17 @@ static int add_pairs(struct bench *b, int n_depth)
 
 static int make_tests(struct bench *b)
 {
-	struct ints pp, tg, depth;
-	int i, k, rc = get_ints(b->c, OPT_N_PROMPT, &pp);
+	struct bench_ints pp, tg, depth;
+	int i, k, rc = bench_get_ints(b->c, OPT_N_PROMPT, &pp);
 
 	if (!rc)
-		rc = get_ints(b->c, OPT_N_GEN, &tg);
+		rc = bench_get_ints(b->c, OPT_N_GEN, &tg);
 	if (!rc)
-		rc = get_ints(b->c, OPT_N_DEPTH, &depth);
+		rc = bench_get_ints(b->c, OPT_N_DEPTH, &depth);
 	if (!rc)
-		rc = get_ints(b->c, OPT_BENCH_THREADS, &b->threads);
+		rc = bench_get_ints(b->c, OPT_BENCH_THREADS, &b->threads);
 	if (!rc)
-		rc = get_ints(b->c, OPT_BENCH_BATCH, &b->batch);
+		rc = bench_get_ints(b->c, OPT_BENCH_BATCH, &b->batch);
 	for (k = 0; !rc && k < depth.n; k++) {
 		for (i = 0; !rc && i < pp.n; i++)
 			rc = add_test(b, pp.v[i], 0, depth.v[k]);
@@ -102,21 +70,6 @@ static int make_tests(struct bench *b)
 	return rc;
 }
 
-static int stop(void *user)
-{
-	(void)user;
-	return cli_signal() != 0;
-}
-
-static void now_text(char buf[32])
-{
-	time_t t = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine *e)
 {
 	const struct cli_value *v = b->c->value;
@@ -128,8 +81,9 @@ static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine 
 		return cli_fail(b->c, &err, 0);
 	for (i = 0; i < b->n_tests; i++) {
 		row->test = b->test[i];
-		now_text(row->test_time);
-		if (leat_bench_run(e, row->info.n_vocab, &row->test, n, !v[OPT_NO_WARMUP].i, stop, NULL, ns, &err))
+		bench_now_text(row->test_time);
+		if (leat_bench_run(e, row->info.n_vocab, &row->test, n, !v[OPT_NO_WARMUP].i, bench_stop, NULL, ns,
+				   &err))
 			return cli_fail(b->c, &err, 0);
 		row->ns = ns;
 		row->n_ns = n;
@@ -158,17 +112,10 @@ static int run_engine(struct bench *b, struct bench_row *row, struct leat_model 
 {
 	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
 	struct leat_engine *e = NULL;
-	const struct cli_value *v = b->c->value;
 	int rc;
 
-	p.n_threads = n_threads;
-	p.n_batch = n_batch;
+	bench_engine_params(b->c, n_threads, n_batch, &p);
 	p.n_ctx = row->info.recurrent ? 0 : context_for(b);
-	p.mode = v[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
-	p.kv_type = v[OPT_CACHE_TYPE].s;
-	p.opts = b->c->opts;
-	p.threads_poll_us = (int32_t)v[OPT_THREADS_POLL].i;
-	p.cpu_mask_off = cli_isa_off(b->c);
 	rc = cli_create_engine(b->c, m, &p, &e);
 	if (rc)
 		return rc;
@@ -202,7 +149,7 @@ static int run_model(struct bench *b, const char *path)
 	return rc;
 }
 
-static int run(struct cli *c)
+static int run_table(struct cli *c)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	const struct cli_value *files = &c->value[OPT_BENCH_MODEL];
@@ -232,19 +179,35 @@ static int run(struct cli *c)
 	return rc;
 }
 
+/* A first argument that is the name of a mode means it; a file of that name is ./NAME. */
+static int run(struct cli *c)
+{
+	const struct leat_bench *mode = c->n_args ? bench_find_mode(c->args[0]) : NULL;
+
+	if (!mode)
+		return run_table(c);
+	c->args++;
+	c->n_args--;
+	return bench_run_mode(c, mode);
+}
+
 const struct leat_cmd leat_cmd_bench = {
 	.name = "bench",
 	.alias = "",
 	.summary = "measure tokens per second",
-	.usage = "bench FILE... [-p N,N] [-n N,N] [-pg P,N] [-d N,N] [-r N] [options]",
+	.usage = "bench [MODE] FILE... [-p N,N] [-n N,N] [-pg P,N] [-d N,N] [-r N] [options]",
 	.notes = "\nTests: ppN a prompt of N tokens, tgN N tokens one by one; tokenising and sampling are not\n"
 		 "measured. Every list may be repeated. tokens_sha256 names the 32 ids that the same engine writes\n"
-		 "greedily after 32 fixed ones.\n",
+		 "greedily after 32 fixed ones.\n"
+		 "\nModes measure something else, with prompts of fixed ids. -p, -n and -r change their sizes:\n"
+		 "latency (one request at a time: 100 runs after 5, prompt 32, answer 20 tokens), throughput\n"
+		 "(100 requests one after another and together: prompt 32, answer 20 tokens, 5 runs).\n",
 	.examples = {
 		{ "leat bench model.gguf", "pp512 and tg128, five times each" },
 		{ "leat bench a.gguf b.gguf -p 0 -n 64 -d 0,4096", "decode of two models, empty and deep" },
 		{ "leat bench model.gguf -t 1,2,4 -o csv", "how it scales, for a spreadsheet" },
 	},
+	.verdict = "a mode found that something does not hold",
 	.bit = C_BENCH,
 	.max_args = -1,
 	.run = run,

@@ -1,7 +1,7 @@
 #!/bin/sh
 # gen_list.sh KIND OUTPUT NAME... - writes one generated list into OUTPUT.
 #
-#   arch format sampler template backend cmd
+#   arch format sampler template backend cmd bench
 #                                     a C file: `const struct leat_KIND *const leat_KIND_list[]` of the descriptors
 #                                     leat_KIND_NAME, NULL-terminated
 #   quant-def                         X(NAME) a line
@@ -58,7 +58,7 @@ quant_all() {
 
 mkdir -p "$(dirname "$output")"
 case $kind in
-arch | format | sampler | template | backend | cmd) descriptors "$@" ;;
+arch | format | sampler | template | backend | cmd | bench) descriptors "$@" ;;
 quant-def) quant_def "$@" ;;
 quant-all) quant_all "$@" ;;
 *)

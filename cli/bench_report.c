@@ -1,0 +1,156 @@
+/* bench_report.c - what a mode of leat bench found, as a table or as one JSON object (leat.bench.mode/1). */
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/bench_pp.h"
+#include "bench_mode.h"
+
+/* ---- JSON ---- */
+
+static void json_text(const char *name, const char *value)
+{
+	cli_printf(", \"%s\": ", name);
+	cli_json_string(value, strlen(value));
+}
+
+static void json_number(const char *name, double value)
+{
+	cli_printf(", \"%s\": ", name);
+	cli_json_number(value);
+}
+
+static void json_figure(const struct leat_figure *f, const struct leat_summary *s)
+{
+	static const char *const better[] = { "neither", "less", "more" };
+
+	cli_puts("{\"name\": ");
+	cli_json_string(f->name, strlen(f->name));
+	json_text("unit", f->unit);
+	json_text("better", better[f->better]);
+	json_number("mean", s->mean);
+	json_number("stddev", s->stddev);
+	json_number("median", s->median);
+	json_number("min", s->least);
+	json_number("max", s->most);
+	json_number("p95", s->p95);
+	cli_puts(", \"samples\": [");
+	for (int i = 0; i < f->n; i++) {
+		cli_puts(i ? ", " : "");
+		cli_json_number(f->sample[i]);
+	}
+	cli_puts("]}");
+}
+
+static void json_head(const struct cli *c, const struct bench_result *r)
+{
+	const struct leat_bench_sizes *z = &r->size;
+
+	cli_puts("{\"schema\": \"leat.bench.mode/1\"");
+	json_text("mode", r->mode);
+	json_text("build_commit", cli_commit);
+	json_text("leat_version", leat_version());
+	json_text("cpu_info", r->engine.device);
+	json_text("model_filename", r->path);
+	json_number("model_size", (double)r->info.file_bytes);
+	json_number("model_n_params", (double)r->info.n_params);
+	json_number("n_threads", r->engine.n_threads);
+	json_number("n_batch", r->engine.n_batch);
+	json_text("type_k", r->kv_type);
+	cli_printf(", \"deterministic\": %s", c->value[OPT_DETERMINISTIC].i ? "true" : "false");
+	json_text("opts", c->opts ? c->opts : "");
+	json_text("test_time", r->test_time);
+	cli_printf(", \"n_requests\": %d, \"n_parallel\": %d, \"n_prompt\": %d, \"n_gen\": %d, \"n_repeat\": %d, "
+		   "\"n_warmup\": %d",
+		   z->n_requests, z->n_parallel, z->n_prompt, z->n_gen, z->n_repeat, z->n_warmup);
+	json_number("rss_bytes", (double)leat_bench_peak_rss_bytes());
+}
+
+static void json_tail(const struct leat_report *p)
+{
+	cli_puts("]");
+	for (int i = 0; i < p->n_hashes; i++)
+		json_text(p->hash[i].name, p->hash[i].hex);
+	cli_puts(", \"remarks\": [");
+	for (int i = 0; i < p->n_remarks; i++) {
+		cli_puts(i ? ", " : "");
+		cli_json_string(p->remark[i], strlen(p->remark[i]));
+	}
+	cli_printf("], \"holds\": %s}\n", p->wrong ? "false" : "true");
+}
+
+/* ---- the table ---- */
+
+static void md_head(const struct bench_result *r)
+{
+	const struct leat_bench_sizes *z = &r->size;
+	char label[96];
+
+	cli_arch_label(&r->info, label);
+	cli_printf("%s: %s, %s", r->mode, label, r->engine.device);
+	if (z->n_requests)
+		cli_printf("; %d requests, %d together", z->n_requests, z->n_parallel);
+	if (z->n_prompt)
+		cli_printf("; prompt %d, answer %d tokens", z->n_prompt, z->n_gen);
+	if (z->n_repeat)
+		cli_printf("; %d runs after %d", z->n_repeat, z->n_warmup);
+	cli_puts("\n\n| figure                           | unit       |   n |         median |           mean ±"
+		 "       spread |            min |            max |            p95 |\n"
+		 "| -------------------------------- | ---------- | --: | -------------: |"
+		 " -----------------------------: | -------------: | -------------: | -------------: |\n");
+}
+
+static const char *digits(double v, char buf[32])
+{
+	double a = v < 0 ? -v : v;
+
+	snprintf(buf, 32, "%.*f", v == (double)(long long)v ? 0 : a >= 1000 ? 1 : a >= 1 ? 3 : 6, v);
+	return buf;
+}
+
+static void md_figure(const struct leat_figure *f, const struct leat_summary *s)
+{
+	char b[6][32];
+
+	cli_printf("| %-32s | %-10s | %3d | %14s | %14s ± %13s | %14s | %14s | %14s |\n", f->name, f->unit, f->n,
+		   digits(s->median, b[0]), digits(s->mean, b[1]), digits(s->stddev, b[2]), digits(s->least, b[3]),
+		   digits(s->most, b[4]), digits(s->p95, b[5]));
+}
+
+static void md_tail(const struct leat_report *p)
+{
+	cli_puts("\n");
+	for (int i = 0; i < p->n_remarks; i++)
+		cli_printf("%s\n", p->remark[i]);
+	for (int i = 0; i < p->n_hashes; i++)
+		cli_printf("%s: %s\n", p->hash[i].name, p->hash[i].hex);
+	cli_printf("build: leat %s, commit %s\n", leat_version(), cli_commit);
+}
+
+int bench_print_result(struct cli *c, const struct bench_result *r, int json)
+{
+	const struct leat_report *p = r->report;
+	struct leat_summary s;
+
+	if (json)
+		json_head(c, r);
+	else
+		md_head(r);
+	if (json)
+		cli_puts(", \"figures\": [");
+	for (int i = 0; i < p->n; i++) {
+		if (leat_summarise(p->figure[i].sample, p->figure[i].n, &s))
+			return cli_error(c, LEAT_E_NOMEM, "out of memory");
+		if (json) {
+			cli_puts(i ? ", " : "");
+			json_figure(&p->figure[i], &s);
+		} else {
+			md_figure(&p->figure[i], &s);
+		}
+	}
+	if (json)
+		json_tail(p);
+	else
+		md_tail(p);
+	cli_flush();
+	return cli_out_failed();
+}
