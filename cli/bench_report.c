@@ -1,4 +1,5 @@
 /* bench_report.c - what a mode of leat bench found, as a table or as one JSON object (leat.bench.mode/1). */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,6 +7,15 @@
 #include "bench_mode.h"
 
 /* ---- JSON ---- */
+
+/* All digits: bytes are counted. */
+static void json_value(double v)
+{
+	if (isfinite(v))
+		cli_printf("%.15g", v);
+	else
+		cli_puts("null");
+}
 
 static void json_text(const char *name, const char *value)
 {
@@ -16,7 +26,7 @@ static void json_text(const char *name, const char *value)
 static void json_number(const char *name, double value)
 {
 	cli_printf(", \"%s\": ", name);
-	cli_json_number(value);
+	json_value(value);
 }
 
 static void json_figure(const struct leat_figure *f, const struct leat_summary *s)
@@ -36,7 +46,7 @@ static void json_figure(const struct leat_figure *f, const struct leat_summary *
 	cli_puts(", \"samples\": [");
 	for (int i = 0; i < f->n; i++) {
 		cli_puts(i ? ", " : "");
-		cli_json_number(f->sample[i]);
+		json_value(f->sample[i]);
 	}
 	cli_puts("]}");
 }
@@ -90,12 +100,14 @@ static void md_head(const struct bench_result *r)
 	if (z->n_requests)
 		cli_printf("; %d requests, %d together", z->n_requests, z->n_parallel);
 	if (z->n_prompt)
-		cli_printf("; prompt %d, answer %d tokens", z->n_prompt, z->n_gen);
+		cli_printf("; prompt %d tokens", z->n_prompt);
+	if (z->n_gen)
+		cli_printf(", answer %d", z->n_gen);
 	if (z->n_repeat)
 		cli_printf("; %d runs after %d", z->n_repeat, z->n_warmup);
-	cli_puts("\n\n| figure                           | unit       |   n |         median |           mean ±"
+	cli_puts("\n\n| figure                                   | unit       |   n |         median |           mean ±"
 		 "       spread |            min |            max |            p95 |\n"
-		 "| -------------------------------- | ---------- | --: | -------------: |"
+		 "| ---------------------------------------- | ---------- | --: | -------------: |"
 		 " -----------------------------: | -------------: | -------------: | -------------: |\n");
 }
 
@@ -111,7 +123,7 @@ static void md_figure(const struct leat_figure *f, const struct leat_summary *s)
 {
 	char b[6][32];
 
-	cli_printf("| %-32s | %-10s | %3d | %14s | %14s ± %13s | %14s | %14s | %14s |\n", f->name, f->unit, f->n,
+	cli_printf("| %-40s | %-10s | %3d | %14s | %14s ± %13s | %14s | %14s | %14s |\n", f->name, f->unit, f->n,
 		   digits(s->median, b[0]), digits(s->mean, b[1]), digits(s->stddev, b[2]), digits(s->least, b[3]),
 		   digits(s->most, b[4]), digits(s->p95, b[5]));
 }

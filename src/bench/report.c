@@ -70,9 +70,8 @@ void leat_report_add(struct leat_report *r, const char *name, const char *unit, 
 void leat_report_hash(struct leat_report *r, const char *name, const int32_t *ids, int n)
 {
 	struct leat_sha256 sha;
+	char hex[65];
 
-	if (r->n_hashes == LEAT_MAX_HASHES)
-		return;
 	leat_sha256_init(&sha);
 	for (int i = 0; i < n; i++) {
 		unsigned char bytes[4];
@@ -80,7 +79,15 @@ void leat_report_hash(struct leat_report *r, const char *name, const int32_t *id
 			bytes[k] = (unsigned char)((uint32_t)ids[i] >> (8 * k));
 		leat_sha256_add(&sha, bytes, 4);
 	}
-	leat_sha256_hex(&sha, r->hash[r->n_hashes].hex);
+	leat_sha256_hex(&sha, hex);
+	leat_report_hex(r, name, hex);
+}
+
+void leat_report_hex(struct leat_report *r, const char *name, const char hex[65])
+{
+	if (r->n_hashes == LEAT_MAX_HASHES)
+		return;
+	memcpy(r->hash[r->n_hashes].hex, hex, 65);
 	snprintf(r->hash[r->n_hashes++].name, LEAT_FIGURE_NAME, "%s", name);
 }
 

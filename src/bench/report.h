@@ -38,6 +38,8 @@ void leat_report_deinit(struct leat_report *r); /* zeroed is fine */
 void leat_report_add(struct leat_report *r, const char *name, const char *unit, enum leat_better better, double v);
 /* The SHA-256 of ids[n] as little-endian int32. Beyond LEAT_MAX_HASHES: left out. */
 void leat_report_hash(struct leat_report *r, const char *name, const int32_t *ids, int n);
+/* A hash that is known already, of 64 digits. */
+void leat_report_hex(struct leat_report *r, const char *name, const char hex[65]);
 /* A line for people. Beyond LEAT_MAX_REMARKS: left out. */
 void leat_report_remark(struct leat_report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,0 +1,148 @@
+/* mode_memory.c - how memory grows with the tokens of a sequence, predicted and measured (R53, R107, R108).
+ *
+ * One sequence takes 1,000 tokens of prompt, then 1,000 one by one, as R107 wants it, and goes on in steps of a prompt;
+ * the table is filled in on the way. Huge pages are off, so that the system hands out no more than was asked for. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/bench_pp.h"
+#include "bench/mode.h"
+#include "engine/engine.h"
+
+enum { PROMPT = 1000, GENERATED = 1000, MAX_STEP = 8192 };
+
+static const int points[] = { 0, 1024, PROMPT + GENERATED, 4096, 10240, 32768 };
+
+struct growth {
+	struct leat_bench_job *j;
+	struct leat_engine *e;
+	struct leat_seq seq;
+	int32_t tokens[MAX_STEP];
+	struct leat_error *err;
+};
+
+/* Single tokens between PROMPT and PROMPT + GENERATED, and the first one: both states of a recurrent model are in use
+ * from the second step on, however few tokens there are. */
+static int step_size(const struct growth *g, int n_past, int to)
+{
+	int edge = n_past < PROMPT && to > PROMPT ? PROMPT : to;
+	int most = g->e->n_batch < MAX_STEP ? g->e->n_batch : MAX_STEP;
+
+	if (!n_past || (n_past >= PROMPT && n_past < PROMPT + GENERATED))
+		return 1;
+	return edge - n_past < most ? edge - n_past : most;
+}
+
+static enum leat_status grow_to(struct growth *g, int n_tokens)
+{
+	while (g->seq.n_past < n_tokens) {
+		int n = step_size(g, (int)g->seq.n_past, n_tokens);
+		struct leat_feed f = { .seq = &g->seq, .tokens = g->tokens, .n_tokens = n, .want = LEAT_WANT_LAST };
+
+		LEAT_TRY(leat_bench_go_on(g->j, g->err));
+		leat_bench_prompt(g->j, (uint64_t)g->seq.n_past, g->tokens, n);
+		LEAT_TRY(leat_engine_step(g->e, &f, 1, g->err));
+	}
+	return LEAT_OK;
+}
+
+static void add(struct leat_report *p, const char *what, int n_tokens, uint64_t bytes)
+{
+	char name[LEAT_FIGURE_NAME];
+
+	snprintf(name, sizeof(name), "%s @ %d", what, n_tokens);
+	leat_report_add(p, name, "bytes", LEAT_BETTER_LESS, (double)bytes);
+}
+
+/* 2 % of a state, or a few pages of the system where a state is smaller than that. */
+static int agree(uint64_t a, uint64_t b)
+{
+	uint64_t apart = a > b ? a - b : b - a;
+
+	return apart * 50 <= a || apart <= 16384;
+}
+
+static void look(struct growth *g, int n_tokens)
+{
+	struct leat_report *p = g->j->report;
+	struct leat_memory_info m = { .struct_size = sizeof(m) };
+	uint64_t want = leat_engine_predict_bytes(g->e, (uint64_t)n_tokens, 1), total;
+	int ok;
+
+	leat_engine_get_memory(g->e, &m);
+	total = m.weights_bytes + m.copies_bytes + m.resident_bytes + m.scratch_bytes + m.books_bytes;
+	ok = agree(want, m.resident_bytes);
+	add(p, "state predicted", n_tokens, want);
+	add(p, "state measured", n_tokens, m.resident_bytes);
+	add(p, "total", n_tokens, total);
+	leat_report_add(p, "process", "bytes", LEAT_BETTER_NEITHER, (double)m.process_bytes);
+	leat_report_remark(p,
+			   "%6d tokens: state predicted %12" PRIu64 ", measured %12" PRIu64 ", total %14" PRIu64 "%s",
+			   n_tokens, want, m.resident_bytes, total, ok ? "" : "  WRONG by more than 2 %");
+	p->wrong |= !ok;
+}
+
+static void parts(struct growth *g)
+{
+	struct leat_report *p = g->j->report;
+	struct leat_memory_info m = { .struct_size = sizeof(m) };
+
+	leat_engine_get_memory(g->e, &m);
+	leat_report_add(p, "weights", "bytes", LEAT_BETTER_LESS, (double)m.weights_bytes);
+	leat_report_add(p, "copies of weights", "bytes", LEAT_BETTER_LESS, (double)m.copies_bytes);
+	leat_report_add(p, "scratch", "bytes", LEAT_BETTER_LESS, (double)m.scratch_bytes);
+	leat_report_add(p, "books", "bytes", LEAT_BETTER_LESS, (double)m.books_bytes);
+	leat_report_add(p, "growth per token", "bytes", LEAT_BETTER_LESS, (double)m.token_bytes);
+	leat_report_add(p, "recurrent states per sequence", "bytes", LEAT_BETTER_LESS, (double)m.sequence_bytes);
+}
+
+static enum leat_status measure(struct growth *g)
+{
+	struct leat_bench_job *j = g->j;
+	char hex[65];
+
+	for (int i = 0; i < j->n_points; i++) {
+		LEAT_TRY(grow_to(g, j->point[i]));
+		look(g, j->point[i]);
+	}
+	parts(g);
+	leat_seq_reset(g->e, &g->seq);
+	LEAT_TRY(leat_bench_tokens_sha256(g->e, j->info.n_vocab, hex, g->err));
+	leat_report_hex(j->report, "tokens_sha256", hex);
+	return LEAT_OK;
+}
+
+static enum leat_status run(struct leat_bench_job *j, struct leat_error *err)
+{
+	struct growth g = { .j = j, .err = err };
+	char opts[1024];
+	int most;
+	enum leat_status s;
+
+	if (!j->n_points) {
+		j->n_points = (int)(sizeof(points) / sizeof(points[0]));
+		memcpy(j->point, points, sizeof(points));
+	}
+	if (snprintf(opts, sizeof(opts), "%s%shugepages=off", j->engine.opts ? j->engine.opts : "",
+		     j->engine.opts ? "," : "") >= (int)sizeof(opts))
+		return leat_fail(err, LEAT_E_ARG, "opt", LEAT_NO_OFFSET, "too many switches");
+	j->engine.opts = opts;
+	most = j->point[j->n_points - 1] > 128 ? j->point[j->n_points - 1] : 128;
+	s = leat_bench_engine(j, 2, most, &g.e, err); /* a second sequence, for the hash */
+	j->engine.opts = NULL;
+	LEAT_TRY(s);
+	s = leat_seq_open(g.e, &g.seq, err);
+	if (!s) {
+		s = measure(&g);
+		leat_seq_close(g.e, &g.seq);
+	}
+	leat_engine_unref(g.e);
+	return s;
+}
+
+const struct leat_bench leat_bench_memory = {
+	.name = "memory",
+	.summary = "memory at 0, 1K, 2000, 4K, 10K and 32K tokens, predicted and measured",
+	.run = run,
+};
