@@ -1,7 +1,7 @@
 /* pace.c - moving averages, and the histogram of stalls. */
 #include "engine/pace.h"
 
-enum { FIRST_TOKENS = 16 };
+enum { FIRST_TOKENS = 16, FEWEST_TOKENS = 4 };
 
 uint64_t leat_stall_bound_ms(int bucket)
 {
@@ -24,10 +24,10 @@ int leat_pace_tokens(const struct leat_pace *p, int most)
 	return n < 1 ? 1 : n < most ? n : most;
 }
 
-/* Follows at once what is worse, and slowly what is better. */
+/* Follows fast what is worse, and slowly what is better. */
 static double follow(double average, double now)
 {
-	return average <= 0 || now > average ? now : average + 0.25 * (now - average);
+	return average <= 0 ? now : average + (now > average ? 0.5 : 0.25) * (now - average);
 }
 
 void leat_pace_note(struct leat_pace *p, uint64_t ns, int n_decode, int n_prompt)
@@ -47,5 +47,7 @@ void leat_pace_note(struct leat_pace *p, uint64_t ns, int n_decode, int n_prompt
 	if (stall > atomic_load_explicit(&p->worst_ns, memory_order_relaxed))
 		atomic_store_explicit(&p->worst_ns, stall, memory_order_relaxed);
 	p->last_tokens = n_prompt;
-	p->token_ns = follow(p->token_ns, (double)(stall ? stall : 1) / n_prompt);
+	/* a hitch of the machine must not pass for the price of a token or two, or prompts crawl from then on */
+	int n = n_prompt > FEWEST_TOKENS ? n_prompt : FEWEST_TOKENS;
+	p->token_ns = follow(p->token_ns, (double)(stall ? stall : 1) / n);
 }
