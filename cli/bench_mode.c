@@ -1,5 +1,6 @@
 /* bench_mode.c - see bench_mode.h. */
 #include "bench_mode.h"
+#include "bench_baseline.h"
 #include "bench_print.h"
 
 #include <stdio.h>
@@ -142,7 +143,16 @@ static enum bench_form bench_form(const struct cli *c)
 	return c->json ? BENCH_JSONL : (enum bench_form)c->value[OPT_OUTPUT].i;
 }
 
-static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j)
+static void note_figures(struct bench_baseline *b, const struct bench_result *r)
+{
+	struct bench_setting s = { r->mode, r->path, r->kv_type, r->engine.n_threads, r->engine.n_batch,
+				   r->size.n_prompt, r->size.n_gen, r->size.n_requests, r->size.n_parallel };
+
+	for (int i = 0; b && i < r->report->n; i++)
+		bench_baseline_add(b, &s, &r->report->figure[i]);
+}
+
+static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j, struct bench_baseline *b)
 {
 	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_report report;
@@ -160,6 +170,7 @@ static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_ben
 		r.size = j->size;
 		r.report = &report;
 		rc = bench_print_result(c, &r, bench_form(c) != BENCH_MD);
+		note_figures(b, &r);
 		rc = rc ? rc : report.wrong ? EXIT_VERDICT : 0;
 	}
 	leat_report_deinit(&report);
@@ -167,7 +178,7 @@ static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_ben
 }
 
 static int run_model(struct cli *c, const struct leat_bench *mode, const struct leat_bench_job *plan, const char *path,
-		     int first)
+		     struct bench_baseline *b, int first)
 {
 	struct leat_model_params open = LEAT_MODEL_PARAMS_INIT;
 	struct leat_bench_job j = *plan;
@@ -183,20 +194,21 @@ static int run_model(struct cli *c, const struct leat_bench *mode, const struct 
 		cli_puts(",");
 	j.info.struct_size = sizeof(j.info);
 	leat_model_get_info(j.model, &j.info);
-	rc = run_job(c, mode, &j);
+	rc = run_job(c, mode, &j, b);
 	leat_model_unref(j.model);
 	return rc;
 }
 
 /* A verdict on one model does not keep the others from being measured. */
-static int run_models(struct cli *c, const struct leat_bench *mode, const struct leat_bench_job *j)
+static int run_models(struct cli *c, const struct leat_bench *mode, const struct leat_bench_job *j,
+		      struct bench_baseline *b)
 {
 	const struct cli_value *files = &c->value[OPT_BENCH_MODEL];
 	/* an environment variable is a default, not one more model */
 	int n_files = files->source == CLI_FLAG || !c->n_args ? files->n_list : 0, worst = 0;
 
 	for (int i = 0; i < n_files + c->n_args && worst <= EXIT_VERDICT; i++) {
-		int rc = run_model(c, mode, j, i < n_files ? files->list[i] : c->args[i - n_files], !i);
+		int rc = run_model(c, mode, j, i < n_files ? files->list[i] : c->args[i - n_files], b, !i);
 		worst = rc > worst ? rc : worst;
 	}
 	return worst;
@@ -227,17 +239,26 @@ static int plan_job(struct cli *c, const struct leat_bench *mode, struct leat_be
 
 int bench_run_mode(struct cli *c, const struct leat_bench *mode)
 {
+	struct bench_baseline *baseline = NULL;
 	struct leat_bench_job j;
-	int rc = plan_job(c, mode, &j);
+	int rc = plan_job(c, mode, &j), compared;
 
 	if (!rc && bench_form(c) == BENCH_CSV)
 		rc = cli_usage_error(c, "--output: modes print md, json or jsonl");
 	if (!rc && !c->n_args && !c->value[OPT_BENCH_MODEL].n_list)
 		rc = cli_usage_error(c, "no model given");
+	if (!rc)
+		rc = bench_baseline_open(c, &baseline);
 	if (rc)
 		return rc;
 	cli_puts(bench_form(c) == BENCH_JSON ? "[\n" : "");
-	rc = run_models(c, mode, &j);
+	rc = run_models(c, mode, &j, baseline);
+	if (rc <= EXIT_VERDICT) {
+		compared = bench_baseline_end(c, baseline, bench_form(c));
+		rc = compared > rc ? compared : rc;
+	} else {
+		bench_baseline_close(baseline);
+	}
 	cli_puts(bench_form(c) == BENCH_JSON ? "]\n" : "");
 	return rc;
 }

@@ -115,7 +115,7 @@ static void json_row(const struct bench_printer *p, const struct bench_row *r, c
 	int i;
 
 	if (p->form == BENCH_JSON)
-		cli_puts(p->n_rows ? ",\n  " : "  ");
+		cli_puts(p->n_rows ? ", " : "  ");
 	cli_puts("{\"schema\": \"leat.bench/1\"");
 	for (i = 0; i < f->n; i++) {
 		cli_printf(", \"%s\": ", f->name[i]);
@@ -125,7 +125,7 @@ static void json_row(const struct bench_printer *p, const struct bench_row *r, c
 			cli_puts(f->value[i]);
 	}
 	json_samples(r);
-	cli_puts(p->form == BENCH_JSON ? "}" : "}\n");
+	cli_puts("}\n");
 }
 
 static void csv_row(const struct bench_printer *p, const struct fields *f)
@@ -175,7 +175,7 @@ static void keep_hash(struct bench_printer *p, const struct bench_row *r)
 	p->n_hashes++;
 }
 
-static void test_name(const struct leat_bench_test *t, char buf[48])
+void bench_test_name(const struct leat_bench_test *t, char buf[48])
 {
 	int n = 0;
 
@@ -195,7 +195,7 @@ static void md_row(struct bench_printer *p, const struct bench_row *r, const str
 	keep_hash(p, r);
 	snprintf(size, sizeof(size), mib >= 1024 ? "%.2f GiB" : "%.2f MiB", mib >= 1024 ? mib / 1024 : mib);
 	snprintf(params, sizeof(params), n >= 1e9 ? "%.2f B" : "%.2f M", n >= 1e9 ? n / 1e9 : n / 1e6);
-	test_name(&r->test, test);
+	bench_test_name(&r->test, test);
 	cli_printf("| %-30s | %10s | %10s | %-10s | %7d |", model_type(r), size, params, "CPU",
 		   (int)r->engine.n_threads);
 	if (p->show_batch)
@@ -238,7 +238,7 @@ void bench_print_end(struct bench_printer *p)
 	int i;
 
 	if (p->form == BENCH_JSON && p->begun)
-		cli_puts("\n]\n");
+		cli_puts("]\n");
 	if (p->form != BENCH_MD || !p->begun)
 		return;
 	cli_printf("\nbuild: %s, commit %s\n", leat_build_info(), cli_commit);

@@ -27,6 +27,8 @@ struct bench_row {
 	int n_ns;
 };
 
+/* "pp512", "tg128 @ d4096" */
+void bench_test_name(const struct leat_bench_test *t, char buf[48]);
 void bench_print_begin(struct bench_printer *p);
 void bench_print_row(struct bench_printer *p, const struct bench_row *r);
 void bench_print_end(struct bench_printer *p);

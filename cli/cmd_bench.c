@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bench/bench_pp.h"
+#include "bench_baseline.h"
 #include "bench_mode.h"
 #include "bench_print.h"
 #include "cli.h"
@@ -13,6 +14,7 @@ enum { MAX_TESTS = 3 * BENCH_MAX_LIST * 4 };
 struct bench {
 	struct cli *c;
 	struct bench_printer print;
+	struct bench_baseline *baseline; /* NULL: none */
 	struct leat_bench_test test[MAX_TESTS];
 	int n_tests;
 	struct bench_ints threads, batch;
@@ -70,6 +72,21 @@ static int make_tests(struct bench *b)
 	return rc;
 }
 
+static void note_figure(struct bench *b, const struct bench_row *r)
+{
+	double v[1000];
+	struct leat_figure f = { .unit = "tokens/s", .better = LEAT_BETTER_MORE, .sample = v, .n = r->n_ns };
+	struct bench_setting s = { .mode = "", .path = r->path, .kv_type = r->kv_type };
+
+	s.n_threads = r->engine.n_threads;
+	s.n_batch = r->engine.n_batch;
+	bench_test_name(&r->test, f.name);
+	for (int i = 0; i < f.n; i++)
+		v[i] = r->ns[i] ? (r->test.n_prompt + r->test.n_gen) * 1e9 / (double)r->ns[i] : 0;
+	if (b->baseline)
+		bench_baseline_add(b->baseline, &s, &f);
+}
+
 static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine *e)
 {
 	const struct cli_value *v = b->c->value;
@@ -88,6 +105,7 @@ static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine 
 		row->ns = ns;
 		row->n_ns = n;
 		bench_print_row(&b->print, row);
+		note_figure(b, row);
 		cli_flush();
 		if (cli_out_failed())
 			return cli_out_failed();
@@ -167,6 +185,10 @@ static int run_table(struct cli *c)
 	b->print.poll_us = (int)c->value[OPT_THREADS_POLL].i;
 	b->print.show_batch = cli_is_set(c, OPT_BENCH_BATCH);
 	b->print.show_type = cli_is_set(c, OPT_CACHE_TYPE);
+	if (!rc && b->print.form == BENCH_CSV && cli_is_set(c, OPT_BASELINE))
+		rc = cli_usage_error(c, "--baseline prints md, json or jsonl");
+	if (!rc)
+		rc = bench_baseline_open(c, &b->baseline);
 	if (!rc)
 		bench_print_begin(&b->print);
 	/* An environment variable is a default, not one more model. */
@@ -174,6 +196,10 @@ static int run_table(struct cli *c)
 		rc = run_model(b, files->list[i]);
 	for (i = 0; i < c->n_args && !rc; i++)
 		rc = run_model(b, c->args[i]);
+	if (!rc)
+		rc = bench_baseline_end(c, b->baseline, b->print.form);
+	else
+		bench_baseline_close(b->baseline);
 	bench_print_end(&b->print);
 	free(b);
 	return rc;
@@ -209,7 +235,7 @@ const struct leat_cmd leat_cmd_bench = {
 		{ "leat bench a.gguf b.gguf -p 0 -n 64 -d 0,4096", "decode of two models, empty and deep" },
 		{ "leat bench model.gguf -t 1,2,4 -o csv", "how it scales, for a spreadsheet" },
 	},
-	.verdict = "a mode found that something does not hold",
+	.verdict = "a mode or --baseline finds fault",
 	.bit = C_BENCH,
 	.max_args = -1,
 	.run = run,

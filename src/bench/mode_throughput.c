@@ -125,6 +125,8 @@ static enum leat_status both(struct work *w, struct leat_engine *e)
 
 	for (int i = 0; i < j->size.n_warmup; i++)
 		LEAT_TRY(leat_bench_ask(j, e, (uint64_t)i, j->size.n_prompt, j->size.n_gen, w->room, &n, w->err));
+	if (j->size.n_warmup)
+		LEAT_TRY(all_together(w, e, &n)); /* plans of many sequences are others than those of one */
 	for (int i = 0; i < j->size.n_repeat; i++) {
 		LEAT_TRY(measure(w, e, 0));
 		LEAT_TRY(measure(w, e, 1));
