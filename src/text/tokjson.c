@@ -333,6 +333,10 @@ static enum leat_status read_ends(struct reader *r, const struct leat_token_hint
 		add_end(r, find_id(r, h->eos));
 	if (s->eos < 0 && h->n_ends)
 		s->eos = (int)h->ends[0];
+	if (h->add_bos)
+		s->add_bos = h->add_bos > 0;
+	if (h->add_eos)
+		s->add_eos = h->add_eos > 0;
 	return LEAT_OK;
 }
 

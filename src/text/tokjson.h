@@ -17,6 +17,7 @@ struct leat_token_hints {
 	struct leat_str bos, eos;  /* written forms, n = 0: not told */
 	int64_t ends[LEAT_MAX_ENDS];
 	int n_ends;                /* ids that end a text; the first is EOS if `eos` is not told */
+	int add_bos, add_eos;      /* 1: add it, -1: do not, 0: as the post_processor says */
 };
 
 /* Builds from the bytes of a tokenizer.json; hints may be NULL. Errors as leat_vocab_from_file. */

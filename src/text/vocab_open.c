@@ -52,6 +52,36 @@ static enum leat_status token_of_file(const struct leat_file *f, const char *nam
 	return LEAT_OK;
 }
 
+/* Of the tokenizers with settings add_bos_token and add_eos_token, transformers lets those of Llama's kind write their
+ * post_processor anew by them; the others ignore the settings. */
+static int rewrites_post(const char *class, size_t n)
+{
+	static const char *const names[] = {"LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer",
+					    "CodeLlamaTokenizerFast"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == n && !memcmp(names[i], class, n))
+			return 1;
+	return 0;
+}
+
+static enum leat_status additions_of_file(const struct leat_file *f, struct leat_token_hints *h, struct leat_error *err)
+{
+	static const char class_key[] = "tokenizer_config.tokenizer_class";
+	static const char *const keys[] = {"tokenizer_config.add_bos_token", "tokenizer_config.add_eos_token"};
+	struct leat_str class;
+	int on;
+	if (!leat_file_meta(f, class_key))
+		return LEAT_OK;
+	LEAT_TRY(leat_meta_string(f, class_key, &class, err));
+	for (int i = 0; i < 2 && rewrites_post(class.s, (size_t)class.n); i++) {
+		if (!leat_file_meta(f, keys[i]))
+			continue;
+		LEAT_TRY(leat_meta_bool_opt(f, keys[i], 0, &on, err));
+		*(i ? &h->add_eos : &h->add_bos) = on ? 1 : -1;
+	}
+	return LEAT_OK;
+}
+
 static enum leat_status from_sibling(const struct leat_file *f, struct leat_vocab **ret, struct leat_error *err)
 {
 	struct leat_token_hints h = {0};
@@ -60,6 +90,7 @@ static enum leat_status from_sibling(const struct leat_file *f, struct leat_voca
 	LEAT_TRY(ends_of_file(f, "config.eos_token_id", &h, err));
 	LEAT_TRY(token_of_file(f, "bos_token", &h.bos, err));
 	LEAT_TRY(token_of_file(f, "eos_token", &h.eos, err));
+	LEAT_TRY(additions_of_file(f, &h, err));
 	enum leat_status st = leat_file_sibling(f, json_name, &m, err);
 	if (st == LEAT_E_NOTFOUND)
 		return leat_fail(err, LEAT_E_NOTFOUND, json_name, LEAT_NO_OFFSET,
@@ -153,6 +184,16 @@ static void token_of_json(json_t *root, const char *key, struct leat_str *ret)
 		*ret = (struct leat_str){json_string_value(v), json_string_length(v)};
 }
 
+static void additions_of_json(json_t *root, struct leat_token_hints *h)
+{
+	json_t *class = json_object_get(root, "tokenizer_class"), *bos = json_object_get(root, "add_bos_token"),
+	       *eos = json_object_get(root, "add_eos_token");
+	if (!json_is_string(class) || !rewrites_post(json_string_value(class), json_string_length(class)))
+		return;
+	h->add_bos = json_is_boolean(bos) ? json_is_true(bos) ? 1 : -1 : 0;
+	h->add_eos = json_is_boolean(eos) ? json_is_true(eos) ? 1 : -1 : 0;
+}
+
 static enum leat_status from_json_file(const char *path, const struct leat_map *m, struct leat_vocab **ret,
 				       struct leat_error *err)
 {
@@ -167,6 +208,7 @@ static enum leat_status from_json_file(const char *path, const struct leat_map *
 	}
 	token_of_json(root[2], "bos_token", &h.bos);
 	token_of_json(root[2], "eos_token", &h.eos);
+	additions_of_json(root[2], &h);
 	if (st == LEAT_OK)
 		st = leat_vocab_from_json(m->data, (size_t)m->size, &h, ret, err);
 	for (int i = 0; i < 3; i++)
