@@ -167,6 +167,7 @@ enum leat_status leat_config_rope(struct leat_config *p, const struct leat_file 
 {
 	char key[128];
 	double linear;
+	int typed = leat_file_meta(f, leat_arch_key(f, "rope.scaling.type", key)) != NULL;
 	p->rope_rule = (struct leat_rope_rule){ .bend = LEAT_ROPE_PLAIN };
 	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "rope.freq_base", key), 1, 1e12, 10000, &p->rope_rule.base,
 				     err));
@@ -175,6 +176,9 @@ enum leat_status leat_config_rope(struct leat_config *p, const struct leat_file 
 	LEAT_TRY(read_rule(p, f, err));
 	/* how GGUF files said "linear" before there were types */
 	LEAT_TRY(leat_meta_float_opt(f, leat_arch_key(f, "rope.scale_linear", key), 1, 1e6, 1, &linear, err));
+	/* and a factor without a type is one of that rule */
+	if (f->source == LEAT_SOURCE_GGUF && !typed && p->rope_rule.factor > 1)
+		linear = p->rope_rule.factor;
 	if (linear > 1 && p->rope_rule.bend == LEAT_ROPE_PLAIN && !p->rope_longrope) {
 		p->rope_rule.bend = LEAT_ROPE_LINEAR;
 		p->rope_rule.factor = linear;

@@ -83,6 +83,31 @@ static int same_row(const float *a, const float *b, int row)
 	return !memcmp(a + row * N_ROWS, b + row * N_ROWS, N_ROWS * sizeof *a);
 }
 
+/* By how much the second frequency is lowered. */
+static double stretched(const char *type, const char *key, float value)
+{
+	struct mk *m = mk_create(MK_LLAMA);
+	if (type)
+		mk_set_string(m, "llama.rope.scaling.type", type, strlen(type));
+	mk_set_f32(m, key, value);
+	struct leat_model *plain = open_made(mk_create(MK_LLAMA)), *model = open_made(m);
+	double y = (double)plain->w.cfg.rope.inv_freq[1] / (double)model->w.cfg.rope.inv_freq[1];
+	leat_model_unref(plain);
+	leat_model_unref(model);
+	return y;
+}
+
+/* Files older than rope.scaling.type say only by how much, and readers of that time took it for "linear". */
+static void test_linear(void **state)
+{
+	(void)state;
+	assert_true(stretched("linear", "llama.rope.scaling.factor", 4) == 4);
+	assert_true(stretched(NULL, "llama.rope.scaling.factor", 4) == 4);
+	assert_true(stretched(NULL, "llama.rope.scale_linear", 4) == 4);
+	assert_true(stretched(NULL, "llama.rope.scaling.factor", 1) == 1);
+	assert_true(stretched("none", "llama.rope.scaling.factor", 4) == 1);
+}
+
 static struct leat_model *windowed(unsigned window)
 {
 	struct mk *m = mk_create(MK_LLAMA);
@@ -292,7 +317,8 @@ static void test_longrope_company(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_window_reach),    cmocka_unit_test(test_window_start),
+		cmocka_unit_test(test_linear),             cmocka_unit_test(test_window_reach),
+		cmocka_unit_test(test_window_start),
 		cmocka_unit_test(test_window_chunks),   cmocka_unit_test(test_longrope_choice),
 		cmocka_unit_test(test_longrope_admission), cmocka_unit_test(test_longrope_growth),
 		cmocka_unit_test(test_longrope_company),
