@@ -6,7 +6,7 @@
 void leat_kernels_init(struct leat_kernels *k, unsigned cpu_flags)
 {
 	leat_kernels_scalar(k);
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(LEAT_NO_VECTORS)
 	static const struct {
 		unsigned flag;
 		void (*overlay)(struct leat_kernels *k);

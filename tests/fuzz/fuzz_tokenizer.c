@@ -49,7 +49,7 @@ static void as_it_is(const uint8_t *data, size_t n)
 
 static json_t *vocabulary(unsigned flags)
 {
-	static const char *const words[] = {"a", "b", "ab", "aab", " a", "  ", "\xe2\x96\x81", "\xe2\x96\x81""a",
+	static const char *const words[] = {"a", "b", "ab", "aab", " a", "  ", "\xe2\x96\x81", ("\xe2\x96\x81" "a"),
 					    "\xe2\x96\x81\xe2\x96\x81", "12", "\xc3\xa9", "\n"};
 	int bytes = flags & 1;
 	json_t *root = small_json(bytes), *model = json_object_get(root, "model");
