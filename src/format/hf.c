@@ -279,8 +279,17 @@ enum leat_status leat_hf_read_folder(struct leat_file *f, const char *index, str
 	} else {
 		return no_config(f, err);
 	}
-	if (exists(f, one_file))
+	/* A link that leads out of the folder is there, and what is wrong with it is worth saying. */
+	st = leat_file_sibling(f, one_file, &m, &why);
+	if (st == LEAT_OK) {
+		leat_map_close(&m);
 		return read_one(f, one_file, err);
+	}
+	if (st != LEAT_E_NOTFOUND) {
+		if (err)
+			*err = why;
+		return st;
+	}
 	if (exists(f, index_file))
 		return read_indexed(f, index_file, err);
 	return no_weights(f, err);

@@ -196,6 +196,9 @@ static void test_S18(void **state)
 	const char first[] = "model-00001-of-00002.safetensors", second[] = "model-00002-of-00002.safetensors";
 	const int cut = 9;
 	remove_file("model.safetensors");
+	assert_int_equal(symlink("/etc/passwd", hostile_path("model.safetensors")), 0);
+	refuse(LEAT_E_FORMAT, "outside the model's folder"); /* not: there is none */
+	remove_file("model.safetensors");
 	put_weights(first, 0, cut, 0);
 	put_weights(second, cut, N_TENSORS, 3);
 	put_index(cut, -1, NULL);
