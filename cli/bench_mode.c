@@ -99,7 +99,7 @@ static int take_list(struct cli *c, enum cli_option o, int *size)
 
 static int take_sizes(struct cli *c, struct leat_bench_sizes *z)
 {
-	int has_warmup = z->n_repeat > 0, rc = take_list(c, OPT_N_PROMPT, &z->n_prompt);
+	int has_warmup = z->n_warmup > 0, rc = take_list(c, OPT_N_PROMPT, &z->n_prompt);
 
 	if (!rc)
 		rc = take_list(c, OPT_N_GEN, &z->n_gen);
