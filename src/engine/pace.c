@@ -1,4 +1,4 @@
-/* pace.c - moving averages, and the histogram of stalls. */
+/* pace.c - moving medians, and the histogram of stalls. */
 #include "engine/pace.h"
 
 enum { FIRST_TOKENS = 16, FEWEST_TOKENS = 4 };
@@ -10,24 +10,38 @@ uint64_t leat_stall_bound_ms(int bucket)
 	return bucket >= 0 && bucket < LEAT_STALL_BUCKETS ? bound[bucket] : UINT64_MAX;
 }
 
+static void add(struct leat_pace_times *t, double ns)
+{
+	t->ns[t->n++ % LEAT_PACE_SAMPLES] = ns;
+}
+
+/* 0: not known */
+static double median(const struct leat_pace_times *t)
+{
+	double sorted[LEAT_PACE_SAMPLES];
+	int n = t->n < LEAT_PACE_SAMPLES ? (int)t->n : LEAT_PACE_SAMPLES;
+	for (int i = 0; i < n; i++) {
+		int at = i;
+		for (; at > 0 && sorted[at - 1] > t->ns[i]; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = t->ns[i];
+	}
+	return n ? sorted[n / 2] : 0;
+}
+
 /* The time of a token falls as more of them ride along, and rises with what they look back on. So a step takes at most
  * twice as many as the last one, and the bound is approached from below. */
 int leat_pace_tokens(const struct leat_pace *p, int most)
 {
 	int n = p->last_tokens * 2 > FIRST_TOKENS ? p->last_tokens * 2 : FIRST_TOKENS;
+	double token_ns = median(&p->token);
 	if (!p->stall_ns || most < 1)
 		return most;
-	if (p->token_ns > 0) {
-		double fits = 0.6 * (double)p->stall_ns / p->token_ns;
+	if (token_ns > 0) {
+		double fits = 0.6 * (double)p->stall_ns / token_ns;
 		n = fits < n ? (int)fits : n;
 	}
 	return n < 1 ? 1 : n < most ? n : most;
-}
-
-/* Follows fast what is worse, and slowly what is better. */
-static double follow(double average, double now)
-{
-	return average <= 0 ? now : average + (now > average ? 0.5 : 0.25) * (now - average);
 }
 
 void leat_pace_note(struct leat_pace *p, uint64_t ns, int n_decode, int n_prompt)
@@ -35,11 +49,11 @@ void leat_pace_note(struct leat_pace *p, uint64_t ns, int n_decode, int n_prompt
 	if (!n_decode)
 		return;
 	if (!n_prompt) {
-		p->decode_ns = p->decode_ns <= 0 ? (double)ns : p->decode_ns + 0.25 * ((double)ns - p->decode_ns);
+		add(&p->decode, (double)ns);
 		atomic_fetch_add_explicit(&p->stalls[0], (uint64_t)n_decode, memory_order_relaxed);
 		return;
 	}
-	uint64_t stall = (double)ns > p->decode_ns ? ns - (uint64_t)p->decode_ns : 0;
+	uint64_t alone = (uint64_t)median(&p->decode), stall = ns > alone ? ns - alone : 0;
 	int i = 0;
 	while (i < LEAT_STALL_BUCKETS - 1 && stall / 1000000 >= leat_stall_bound_ms(i))
 		i++;
@@ -47,7 +61,6 @@ void leat_pace_note(struct leat_pace *p, uint64_t ns, int n_decode, int n_prompt
 	if (stall > atomic_load_explicit(&p->worst_ns, memory_order_relaxed))
 		atomic_store_explicit(&p->worst_ns, stall, memory_order_relaxed);
 	p->last_tokens = n_prompt;
-	/* a hitch of the machine must not pass for the price of a token or two, or prompts crawl from then on */
-	int n = n_prompt > FEWEST_TOKENS ? n_prompt : FEWEST_TOKENS;
-	p->token_ns = follow(p->token_ns, (double)(stall ? stall : 1) / n);
+	/* the unsteadiness of the answers' own time must not pass for the price of a token or two */
+	add(&p->token, (double)(stall ? stall : 1) / (n_prompt > FEWEST_TOKENS ? n_prompt : FEWEST_TOKENS));
 }

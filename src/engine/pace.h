@@ -1,20 +1,26 @@
 /* pace.h - how long steps take, and how much of a prompt may ride along with running answers.
  *
- * A step with answers alone takes decode_ns; what a step with pieces of prompts takes beyond that is the stall that
- * those who answer suffer for others. It is kept under stall_ns by choosing how many prompt tokens a step takes, from
- * the time that a prompt token took lately. */
+ * What a step with pieces of prompts takes beyond one with answers alone is the stall that those who answer suffer for
+ * others. It is kept under stall_ns by choosing how many prompt tokens a step takes, from the time that a prompt token
+ * took lately. Both times are medians of the last few steps: a hitch of the machine is no price of a token, and with an
+ * average one of them made prompts crawl for many steps. */
 #ifndef LEAT_ENGINE_PACE_H
 #define LEAT_ENGINE_PACE_H
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { LEAT_STALL_BUCKETS = 12 };
+enum { LEAT_STALL_BUCKETS = 12, LEAT_PACE_SAMPLES = 5 };
+
+struct leat_pace_times {
+	double ns[LEAT_PACE_SAMPLES]; /* the last ones, in no order */
+	uint64_t n;                   /* ever */
+};
 
 struct leat_pace {
 	uint64_t stall_ns;       /* 0: no bound */
-	double decode_ns;        /* of a step with answers alone, moving average; 0: not known */
-	double token_ns;         /* of a prompt token beside answers; 0: not known */
+	struct leat_pace_times decode; /* of steps with answers alone */
+	struct leat_pace_times token;  /* of a prompt token beside answers */
 	int last_tokens;         /* prompt tokens that the last such step took */
 	_Atomic uint64_t stalls[LEAT_STALL_BUCKETS]; /* rows of answers by stall, see leat_stall_bound_ms */
 	_Atomic uint64_t worst_ns;
