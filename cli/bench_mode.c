@@ -184,6 +184,7 @@ static int run_model(struct cli *c, const struct leat_bench *mode, const struct 
 	struct leat_bench_job j = *plan;
 	int rc;
 
+	open.tokenizer = c->value[OPT_TOKENIZER].s;
 	open.load_mode = (int32_t)c->value[OPT_LOAD_MODE].i;
 	j.path = path;
 	j.open = &open;

@@ -68,18 +68,19 @@ static void look(struct growth *g, int n_tokens)
 	struct leat_report *p = g->j->report;
 	struct leat_memory_info m = { .struct_size = sizeof(m) };
 	uint64_t want = leat_engine_predict_bytes(g->e, (uint64_t)n_tokens, 1), total;
-	int ok;
+	int window = leat_engine_window(g->e), bound = window && n_tokens > window, ok;
 
 	leat_engine_get_memory(g->e, &m);
 	total = m.weights_bytes + m.copies_bytes + m.resident_bytes + m.scratch_bytes + m.books_bytes;
-	ok = agree(want, m.resident_bytes);
+	/* with a window the pages of the largest steps are predicted, and steps may be smaller */
+	ok = agree(want, m.resident_bytes) || (bound && m.resident_bytes <= want);
 	add(p, "state predicted", n_tokens, want);
 	add(p, "state measured", n_tokens, m.resident_bytes);
 	add(p, "total", n_tokens, total);
 	leat_report_add(p, "process", "bytes", LEAT_BETTER_NEITHER, (double)m.process_bytes);
 	leat_report_remark(p,
 			   "%6d tokens: state predicted %12" PRIu64 ", measured %12" PRIu64 ", total %14" PRIu64 "%s",
-			   n_tokens, want, m.resident_bytes, total, ok ? "" : "  WRONG by more than 2 %");
+			   n_tokens, want, m.resident_bytes, total, !ok ? "  WRONG by more than 2 %" : bound ? " (at most)" : "");
 	p->wrong |= !ok;
 }
 

@@ -57,4 +57,13 @@ expect 2 "$LEAT" bench latency "$model" -p 0
 expect 2 "$LEAT" bench latency "$model" -n 1,2
 expect 2 "$LEAT" bench latency
 expect 66 "$LEAT" bench latency "$tmp/none.gguf"
+# a model without text is measured with the 256 bytes for a vocabulary
+bare=$oracle/rwkv/rwkv-7v0-834K/model.st
+if [ -f "$bare" ]; then
+	expect 0 "$LEAT" bench throughput "$bare" --tokenizer bytes --requests 3 -r 1 -n 3 --deterministic
+	out '^3 of 3 answers are the same alone and together$'
+	expect 0 "$LEAT" bench cold "$bare" --tokenizer bytes -r 3
+else
+	echo "skipped: no $bare"
+fi
 finish
