@@ -80,7 +80,8 @@ static void look(struct growth *g, int n_tokens)
 	leat_report_add(p, "process", "bytes", LEAT_BETTER_NEITHER, (double)m.process_bytes);
 	leat_report_remark(p,
 			   "%6d tokens: state predicted %12" PRIu64 ", measured %12" PRIu64 ", total %14" PRIu64 "%s",
-			   n_tokens, want, m.resident_bytes, total, !ok ? "  WRONG by more than 2 %" : bound ? " (at most)" : "");
+			   n_tokens, want, m.resident_bytes, total,
+			   !ok ? "  WRONG by more than 2 %" : bound ? " (at most)" : "");
 	p->wrong |= !ok;
 }
 
