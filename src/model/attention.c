@@ -193,6 +193,7 @@ enum leat_status leat_config_window(struct leat_config *p, const struct leat_fil
 		if (!typed && rule == LEAT_WINDOW_IF_ASKED)
 			LEAT_TRY(switched(p, f, &used, err));
 	}
-	p->window = used && window < p->n_ctx ? (int)window : 0;
+	/* one as long as the context stays: the engine may be asked for a longer one */
+	p->window = used && window <= INT32_MAX ? (int)window : 0;
 	return LEAT_OK;
 }

@@ -11,7 +11,7 @@ enum leat_status leat_config_attention(struct leat_config *p, const struct leat_
 /* When a stated window is one: the file need say no more, or it must ask for it (use_sliding_window: Qwen's files state
  * a window and, beside it, that it is not used). Files that name the type of every layer decide by that. */
 enum leat_window_rule { LEAT_WINDOW_IF_STATED, LEAT_WINDOW_IF_ASKED };
-/* Fills p->window; one as long as the context is none. E_UNSUPPORTED: windows in some layers only. */
+/* Fills p->window. E_UNSUPPORTED: windows in some layers only. */
 enum leat_status leat_config_window(struct leat_config *p, const struct leat_file *f, enum leat_window_rule rule,
 				    struct leat_error *err);
 

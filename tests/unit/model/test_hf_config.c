@@ -119,8 +119,8 @@ static void test_windows(void **state)
 	assert_int_equal(window_of("mistral-window", "", ""), 20);
 	assert_int_equal(window_of("mistral-window", "sliding_window", ""), 0);
 	assert_int_equal(window_of("mistral-window", "sliding_window", "\"sliding_window\":null"), 0);
-	/* as long as the context: none */
-	assert_int_equal(window_of("mistral-window", "sliding_window", "\"sliding_window\":512"), 0);
+	/* one as long as the context counts too: an engine can be asked for a longer context */
+	assert_int_equal(window_of("mistral-window", "sliding_window", "\"sliding_window\":512"), 512);
 	assert_int_equal(window_of("phi3-window", "", ""), 16);
 	/* Qwen states a window that is not used, unless it says so; newer files name the type of each layer */
 	const char *all = "sliding_window layer_types use_sliding_window max_window_layers";
