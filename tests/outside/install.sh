@@ -5,6 +5,8 @@
 [ -f "$build/libleat.so" ] || { echo "skipped: this build has no libleat.so" && exit 77; }
 find_model rwkv7
 cc=${CC:-cc}
+# Ninja is among what ./dev installs, make is not.
+export CMAKE_GENERATOR=Ninja
 
 expect 0 env DESTDIR="$tmp/stage" cmake --install "$build" --prefix /opt/first
 for file in bin/leat include/leat/leat.h include/leat/status.h lib/libleat.a lib/libleat.so lib/libleat.so.0 \
