@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY = 320, MAX_FIGURES = 100000, MAX_SAMPLES = 1 << 20 };
+/* jansson takes up to eighty times the bytes of a text, and results are a few KiB. */
+enum { KEY = 320, MAX_FIGURES = 100000, MAX_SAMPLES = 1 << 20, MAX_FILE_BYTES = 4 << 20 };
 
 struct entry {
 	char key[KEY], name[LEAT_FIGURE_NAME], unit[16];
@@ -147,18 +148,17 @@ static int take_value(struct bench_baseline *b, const json_t *v)
 	return rc;
 }
 
-static int read_values(struct cli *c, struct bench_baseline *b, FILE *f)
+static int read_values(struct cli *c, struct bench_baseline *b, const char *text, size_t n)
 {
 	json_error_t e;
-	int ch, rc;
+	int rc;
 
-	for (;;) {
-		while ((ch = getc(f)) != EOF && isspace(ch))
-			;
-		if (ch == EOF)
-			return ferror(f) ? cli_error(c, LEAT_E_IO, "%s: %s", b->path, strerror(errno)) : 0;
-		ungetc(ch, f);
-		json_t *v = json_loadf(f, JSON_DISABLE_EOF_CHECK, &e);
+	for (size_t at = 0;; at += (size_t)e.position) {
+		while (at < n && isspace((unsigned char)text[at]))
+			at++;
+		if (at == n)
+			return 0;
+		json_t *v = json_loadb(text + at, n - at, JSON_DISABLE_EOF_CHECK, &e); /* position: where it ended */
 		if (!v)
 			return cli_error(c, LEAT_E_FORMAT, "%s: no result of leat bench: %s", b->path, e.text);
 		rc = take_value(b, v);
@@ -166,6 +166,24 @@ static int read_values(struct cli *c, struct bench_baseline *b, FILE *f)
 		if (rc)
 			return cli_error(c, LEAT_E_NOMEM, "out of memory");
 	}
+}
+
+static int read_file(struct cli *c, struct bench_baseline *b, FILE *f)
+{
+	char *text = malloc(MAX_FILE_BYTES + 1);
+	int rc;
+
+	if (!text)
+		return cli_error(c, LEAT_E_NOMEM, "out of memory");
+	size_t n = fread(text, 1, MAX_FILE_BYTES + 1, f);
+	if (ferror(f))
+		rc = cli_error(c, LEAT_E_IO, "%s: %s", b->path, strerror(errno));
+	else if (n > MAX_FILE_BYTES)
+		rc = cli_error(c, LEAT_E_LIMIT, "%s: larger than 4 MiB, which no result of leat bench is", b->path);
+	else
+		rc = read_values(c, b, text, n);
+	free(text);
+	return rc;
 }
 
 int bench_baseline_open(struct cli *c, struct bench_baseline **ret)
@@ -187,7 +205,7 @@ int bench_baseline_open(struct cli *c, struct bench_baseline **ret)
 		free(b);
 		return cli_error(c, errno == ENOENT ? LEAT_E_NOTFOUND : LEAT_E_IO, "%s: %s", path, strerror(errno));
 	}
-	rc = read_values(c, b, f);
+	rc = read_file(c, b, f);
 	fclose(f);
 	if (!rc && !b->old.n)
 		rc = cli_error(c, LEAT_E_FORMAT, "%s: no figures in it", path);

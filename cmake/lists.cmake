@@ -17,7 +17,7 @@ function(leat_list ret_list kind output glob prefix)
 		list(APPEND names "${stem}")
 	endforeach()
 	if(kind MATCHES "^quant")
-		list(REMOVE_ITEM names quant)
+		list(REMOVE_ITEM names quant k_scales) # no formats
 	endif()
 	if(kind STREQUAL "backend")
 		# The folder of a backend.c names the backend.

@@ -3,11 +3,9 @@
 #ifndef LEAT_QUANT_Q5_K_H
 #define LEAT_QUANT_Q5_K_H
 
-#include <math.h>
 #include <string.h>
 
-#include "base/f16.h"
-#include "quant/q4_k.h"
+#include "quant/k_scales.h"
 #include "quant/quant.h"
 
 struct leat_q5_k {
@@ -31,11 +29,9 @@ static inline void leat_q5_k_dequant(float *y, const void *blocks, size_t n)
 		struct leat_q5_k q;
 		memcpy(&q, p, sizeof q);
 		for (int g = 0; g < 8; g++) {
-			int scale, min;
-			leat_k_scale_get(q.scales, g, &scale, &min);
-			float d = leat_f16_to_f32(q.d) * (float)scale, m = leat_f16_to_f32(q.dmin) * (float)min;
+			struct leat_k_group k = leat_k_group_get(q.scales, q.d, q.dmin, g);
 			for (int i = 32 * g; i < 32 * g + 32; i++)
-				y[i] = d * (float)leat_q5_k_get(&q, i) - m;
+				y[i] = k.scale * (float)leat_q5_k_get(&q, i) - k.min;
 		}
 	}
 }
@@ -47,11 +43,7 @@ static inline void leat_q5_k_quant(void *blocks, const float *x, size_t n)
 		struct leat_q5_k q = { 0 };
 		leat_k_scales(x, 31, q.scales, &q.d, &q.dmin);
 		for (int i = 0; i < 256; i++) {
-			int scale, min, g = i / 32;
-			leat_k_scale_get(q.scales, g, &scale, &min);
-			float d = leat_f16_to_f32(q.d) * (float)scale, m = leat_f16_to_f32(q.dmin) * (float)min;
-			int v = d > 0 ? (int)lrintf((x[i] + m) / d) : 0;
-			v = v < 0 ? 0 : v > 31 ? 31 : v;
+			int g = i / 32, v = leat_k_level(leat_k_group_get(q.scales, q.d, q.dmin, g), x[i], 31);
 			q.qs[32 * (g / 2) + i % 32] |= (uint8_t)((v & 15) << (g % 2 ? 4 : 0));
 			q.qh[i % 32] |= (uint8_t)((v >> 4) << g);
 		}
