@@ -115,6 +115,10 @@ static int make_room(struct leat_engine *e)
 		if (!leat_slot_prepare(e->store, r->seq->slot, r->seq->n_past,
 				       r->seq->n_past + s->feed[i].n_tokens))
 			continue;
+		if (leat_request_tell_all(e)) { /* those may be over, and nobody else can be put aside before that */
+			leat_schedule_sweep(e);
+			return 1;
+		}
 		struct leat_request *last = last_in_order(s);
 		if (last && (s->n_live > 1 || last != r) && !leat_schedule_put_aside(e, last))
 			return 1;

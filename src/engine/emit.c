@@ -140,6 +140,17 @@ void leat_request_tell(struct leat_request *r)
 	}
 }
 
+int leat_request_tell_all(struct leat_engine *e)
+{
+	int n = 0;
+	for (int i = 0; i < e->sched.n_live; i++)
+		if (e->sched.live[i]->event) {
+			leat_request_tell(e->sched.live[i]);
+			n++;
+		}
+	return n;
+}
+
 void leat_request_end(struct leat_request *r, int why, enum leat_status st, const struct leat_error *err)
 {
 	if (r->ended)

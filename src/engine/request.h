@@ -50,6 +50,7 @@ struct leat_request {
 
 	int spilled;                  /* host copy of the recurrent state of a request that was put aside; -1: none */
 	int64_t spilled_past;
+	int64_t aside_past;           /* tokens that its sequence held when it was last put aside */
 	struct leat_prefix_key prefix_key; /* of the prefix cache; used unless LEAT_REQUEST_NO_CACHE */
 	uint64_t submitted_ns, deadline_ns, queue_deadline_ns; /* of the clock; 0: none */
 
@@ -88,6 +89,8 @@ int64_t leat_request_key(const struct leat_request *r);
 void leat_request_draw(struct leat_request *r, const float *row);
 /* Decodes and publishes the open event; the request may have ended with it. */
 void leat_request_tell(struct leat_request *r);
+/* The same for all live ones that have an open event; returns how many. */
+int leat_request_tell_all(struct leat_engine *e);
 /* Publishes a last event that brings no token. st: LEAT_OK, or the error in *err for LEAT_FINISH_ERROR. */
 void leat_request_end(struct leat_request *r, int why, enum leat_status st, const struct leat_error *err);
 

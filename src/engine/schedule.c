@@ -226,6 +226,7 @@ int leat_schedule_put_aside(struct leat_engine *e, struct leat_request *r)
 	}
 	while (s->live[i] != r)
 		i++;
+	r->aside_past = r->seq->n_past;
 	give_sequence(e, r);
 	forget_live(e, i);
 	wait_in_line(e, r);

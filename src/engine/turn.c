@@ -66,13 +66,6 @@ static void use_rows(struct leat_engine *e)
 	}
 }
 
-static void tell_drawn(struct leat_engine *e)
-{
-	for (int i = 0; i < e->sched.n_live; i++)
-		if (e->sched.live[i]->event)
-			leat_request_tell(e->sched.live[i]);
-}
-
 /* A step failed as a whole. Nobody knows whose fault it is, so the one that is served last goes, and the others try
  * again; if it is everybody's, all go in turn. */
 static void fail_last(struct leat_engine *e, enum leat_status st, const struct leat_error *err)
@@ -129,7 +122,7 @@ static void step(struct leat_engine *e, uint64_t began)
 	enum leat_status st = leat_engine_prepare(e, s->feed, s->n_rows, &err);
 	if (st == LEAT_OK) {
 		leat_engine_submit(e);
-		tell_drawn(e); /* of the step before: there is nothing unless texts overlap */
+		leat_request_tell_all(e); /* of the step before: there is nothing unless texts overlap */
 		st = leat_engine_finish(e, s->feed, s->n_rows, &err);
 	}
 	settle_checkpoints(e, st != LEAT_OK);
@@ -154,12 +147,17 @@ static void tell_listeners(struct leat_engine *e)
 	}
 }
 
-/* Tests: sequences come and go at moments that memory would not choose. */
+/* Tests: sequences come and go at moments that memory would not choose. Whoever has not got further than when it was
+ * last put aside stays: rows per token are computed again, and with small steps that may take longer than until its
+ * turn comes again, for ever. (When memory is short the last in order goes, so the first always gets on.) */
 static void put_someone_aside(struct leat_engine *e)
 {
 	struct leat_schedule *s = &e->sched;
-	if (s->preempt_every && s->n_live && !(++s->turns % (uint64_t)s->preempt_every))
-		leat_schedule_put_aside(e, s->live[s->turns / (uint64_t)s->preempt_every % (uint64_t)s->n_live]);
+	if (!s->preempt_every || !s->n_live || ++s->turns % (uint64_t)s->preempt_every)
+		return;
+	struct leat_request *r = s->live[s->turns / (uint64_t)s->preempt_every % (uint64_t)s->n_live];
+	if (r->seq->n_past > r->aside_past)
+		leat_schedule_put_aside(e, r);
 }
 
 int leat_engine_turn(struct leat_engine *e)
@@ -184,7 +182,7 @@ int leat_engine_turn(struct leat_engine *e)
 		step(e, began);
 		moved = 1;
 	} else {
-		tell_drawn(e);
+		leat_request_tell_all(e);
 		if (!moved && !e->driver.told)
 			moved = leat_schedule_refuse_stuck(e, began);
 	}

@@ -1,6 +1,7 @@
 /* test_stress.c - sixteen threads do to one engine what users do, in any order: submit, read, poll, cancel, pause,
- * resume, change priority, walk away, use a session, start and stop the engine's thread. Whoever reads to the end of
- * an undisturbed request must get what the request gives alone; nothing may hang, leak a sequence, or race.
+ * resume, change priority, walk away, use a session, save and load states, start and stop the engine's thread. Whoever
+ * reads to the end of an undisturbed request must get what the request gives alone; nothing may hang, leak a sequence,
+ * or race.
  *
  * Seconds: LEAT_STRESS_SECONDS, else 3. The seed is printed; LEAT_STRESS_SEED repeats its choices, not their timing. */
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include "engine/request.h"
 #include "support/answers.h"
 #include "support/oracle.h"
+#include "support/worlds.h"
 
 enum { N_THREADS = 16, N_KINDS = 6, N_SEQS = 4 };
 
@@ -27,7 +29,8 @@ struct shared {
 	struct leat_request_params p[N_KINDS];
 	struct answer want[N_KINDS];
 	uint64_t until;
-	atomic_int n_wrong, n_whole, n_cancelled, n_left, n_busy, n_sessions;
+	atomic_int n_wrong, n_whole, n_cancelled, n_left, n_busy, n_sessions, n_states;
+	const char *folder;
 	char wrong[500];
 };
 
@@ -134,6 +137,83 @@ static void one_request(struct user *u)
 	leat_request_unref(r);
 }
 
+/* The prompt of that kind, answered from a state: all of it but the last token is there already. */
+static void go_on_from(struct user *u, const struct leat_state *x, unsigned kind)
+{
+	struct shared *s = u->s;
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_request_params p = s->p[kind];
+	struct leat_request *r;
+	struct answer a = { .n = 0 };
+	int end = 0;
+	p.tokens += p.n_tokens - 1;
+	p.n_tokens = 1;
+	p.initial_state = x;
+	if (leat_request_submit(s->e, &p, &r, &err) != LEAT_OK)
+		return; /* the queue is full */
+	while (!end)
+		end = read_one(u, r, &a);
+	if (end > 0 && answer_difference(&s->want[kind], &a))
+		wrong(s, "from a state", NULL);
+	leat_request_unref(r);
+	atomic_fetch_add(&s->n_states, 1);
+}
+
+/* A state goes into bytes or a file, comes back, and is gone on from: by its session, or by another request. */
+static void keep_and_go_on(struct user *u, struct leat_session *session, unsigned kind)
+{
+	struct shared *s = u->s;
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_state *x = NULL, *back = NULL;
+	uint8_t *data = NULL;
+	size_t n;
+	char path[600];
+	enum leat_status st = leat_state_capture(session, &x, &err);
+	snprintf(path, sizeof path, "%s/%p", s->folder, (void *)u);
+	if (st == LEAT_OK && draw(u, 2)) {
+		st = leat_state_to_bytes(x, &data, &n, &err);
+		st = st == LEAT_OK ? leat_state_from_bytes(s->m, data, n, &back, &err) : st;
+	} else if (st == LEAT_OK) {
+		st = leat_state_save(x, path, &err);
+		st = st == LEAT_OK ? leat_state_load(s->m, path, &back, &err) : st;
+	}
+	if (st == LEAT_OK && draw(u, 2))
+		st = leat_state_apply(back, session, &err);
+	if (st != LEAT_OK)
+		wrong(s, "state", &err);
+	else if (s->p[kind].n_tokens > 1)
+		go_on_from(u, back, kind);
+	leat_free(data);
+	leat_state_unref(x);
+	leat_state_unref(back);
+}
+
+/* A session that holds all of the prompt but its last token. */
+static void one_kept_state(struct user *u)
+{
+	struct shared *s = u->s;
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_session *session;
+	struct leat_request *r;
+	unsigned kind = draw(u, N_KINDS);
+	struct leat_request_params p = s->p[kind];
+	struct answer a = { .n = 0 };
+	if (p.n_tokens < 2 || leat_session_create(s->e, &session, &err))
+		return;
+	p.session = session;
+	p.n_tokens--;
+	p.max_tokens = 0;
+	if (leat_request_submit(s->e, &p, &r, &err) == LEAT_OK) {
+		int end = 0;
+		while (!end)
+			end = read_one(u, r, &a);
+		leat_request_unref(r);
+		if (end > 0)
+			keep_and_go_on(u, session, kind);
+	}
+	leat_session_unref(session);
+}
+
 static void one_session(struct user *u)
 {
 	struct shared *s = u->s;
@@ -166,10 +246,16 @@ static void *use(void *arg)
 {
 	struct user *u = arg;
 	while (leat_now_ns() < u->s->until && !atomic_load(&u->s->n_wrong))
-		if (draw(u, 20))
-			one_request(u);
-		else
+		switch (draw(u, 20)) {
+		case 0:
 			one_session(u);
+			break;
+		case 1:
+			one_kept_state(u);
+			break;
+		default:
+			one_request(u);
+		}
 	return NULL;
 }
 
@@ -223,6 +309,7 @@ static void stress(const char *file, unsigned seed, int seconds)
 	struct user u[N_THREADS], starter = { .s = &s, .seed = seed };
 	memset(&s, 0, sizeof s);
 	prepare(&s, file);
+	s.folder = world_folder();
 	print_message("%s: seed %u, %d s\n", file, seed, seconds);
 	s.until = leat_now_ns() + (uint64_t)seconds * 1000000000u;
 	for (int i = 0; i < N_THREADS; i++) {
@@ -232,12 +319,14 @@ static void stress(const char *file, unsigned seed, int seconds)
 	start_and_stop(&starter);
 	for (int i = 0; i < N_THREADS; i++)
 		pthread_join(u[i].thread, NULL);
+	world_remove(s.folder);
 	if (s.n_wrong)
 		fail_msg("%d wrong, the first: %s", s.n_wrong, s.wrong);
 	struct leat_engine_load load = { .struct_size = sizeof load };
 	leat_engine_get_load(s.e, &load);
-	print_message("%d whole, %d cancelled, %d left, %d refused, %d sessions, %llu put aside\n", s.n_whole,
-		      s.n_cancelled, s.n_left, s.n_busy, s.n_sessions, (unsigned long long)load.n_preempted);
+	print_message("%d whole, %d cancelled, %d left, %d refused, %d sessions, %d states, %llu put aside\n",
+		      s.n_whole, s.n_cancelled, s.n_left, s.n_busy, s.n_sessions, s.n_states,
+		      (unsigned long long)load.n_preempted);
 	assert_int_equal(load.n_open, 0);
 	assert_int_equal(load.n_sessions, 0);
 	assert_int_equal(s.e->n_live, 0);
@@ -246,22 +335,18 @@ static void stress(const char *file, unsigned seed, int seconds)
 	leat_model_unref(s.m);
 }
 
-static int number(const char *name, int otherwise)
-{
-	const char *v = getenv(name);
-	return v ? (int)strtol(v, NULL, 10) : otherwise;
-}
-
 static void test_recurrent(void **state)
 {
 	(void)state;
-	stress("models/demo-rwkv7.gguf", (unsigned)number("LEAT_STRESS_SEED", 1), number("LEAT_STRESS_SECONDS", 3));
+	stress("models/demo-rwkv7.gguf", world_number("LEAT_STRESS_SEED", 1),
+	       (int)world_number("LEAT_STRESS_SECONDS", 3));
 }
 
 static void test_attention(void **state)
 {
 	(void)state;
-	stress("models/demo-qwen2.gguf", (unsigned)number("LEAT_STRESS_SEED", 2), number("LEAT_STRESS_SECONDS", 3));
+	stress("models/demo-qwen2.gguf", world_number("LEAT_STRESS_SEED", 2),
+	       (int)world_number("LEAT_STRESS_SECONDS", 3));
 }
 
 int main(void)
