@@ -24,6 +24,11 @@ const char *cli_template_name(const struct cli *c)
 	return name && strcmp(name, "auto") ? name : NULL;
 }
 
+int cli_wants_raw(const struct cli *c)
+{
+	return c->value[OPT_RAW].i || c->value[OPT_NO_SPECIAL].i || c->value[OPT_PARSE_SPECIAL].i;
+}
+
 int cli_pick_template(struct cli *c, const struct leat_model *m, struct cli_sampling *s)
 {
 	struct leat_error e = LEAT_ERROR_INIT;
@@ -160,6 +165,39 @@ const char *cli_finish_word(int finish)
 					     "timeout" };
 
 	return finish >= 0 && finish < 7 ? words[finish] : "?";
+}
+
+static void json_alternatives(const struct leat_model *m, const struct leat_token *t)
+{
+	int i;
+
+	cli_puts(",\"top\":[");
+	for (i = 0; i < t->n_top; i++) {
+		size_t n = 0;
+		const unsigned char *bytes = leat_model_token_bytes(m, t->top[i].id, &n);
+		cli_printf("%s{\"id\":%d,\"text\":", i ? "," : "", (int)t->top[i].id);
+		cli_json_string((const char *)bytes, bytes ? n : 0);
+		cli_puts(",\"logprob\":");
+		cli_json_number((double)t->top[i].logprob);
+		cli_puts("}");
+	}
+	cli_puts("]");
+}
+
+void cli_json_token(const struct leat_model *m, const struct leat_token *t, int likely)
+{
+	cli_printf("\"index\":%llu,\"id\":%d,\"text\":", (unsigned long long)t->index, (int)t->id);
+	cli_json_string(t->text, t->text_bytes);
+	cli_puts(",\"logprob\":");
+	cli_json_number((double)t->logprob);
+	if (!likely)
+		return;
+	cli_puts(",\"prob\":");
+	cli_json_number((double)t->prob);
+	cli_puts(",\"logit\":");
+	cli_json_number((double)t->logit);
+	cli_printf(",\"is_eos\":%s", t->is_eos ? "true" : "false");
+	json_alternatives(m, t);
 }
 
 static double rate(uint64_t tokens, uint64_t ns)

@@ -20,12 +20,15 @@ void cli_sampling_deinit(struct cli_sampling *s);
 /* The template that --chat-template names (NULL: the model's own), into s->chat; says on stderr when the file's own is
  * not known. Prints errors. */
 int cli_pick_template(struct cli *c, const struct leat_model *m, struct cli_sampling *s);
+int cli_wants_raw(const struct cli *c); /* --raw, and the flags that are about raw text */
 const char *cli_template_name(const struct cli *c); /* NULL: the model's own */
 
 double cli_now(void);
 /* A model must not be able to drive the terminal: control bytes are shown, not sent. */
 void cli_write_escaped(const char *text, size_t n);
 const char *cli_finish_word(int finish);
+/* The members of a token's JSON record; likely: with its probability and what else was likely. */
+void cli_json_token(const struct leat_model *m, const struct leat_token *t, int likely);
 /* Writes n bytes of an answer. While *lead, blanks are dropped, from *text and *n too; it ends with the first other
  * byte. */
 void cli_write_answer(const char **text, size_t *n, int *lead, int escape);

@@ -117,29 +117,6 @@ struct loaded {
 	json_t *settings;
 };
 
-/* Values and depth, counted before jansson spends memory and stack on them. */
-static int bounded(const char *s, size_t n)
-{
-	int depth = 0, in_string = 0;
-	size_t i, values = 0;
-
-	for (i = 0; i < n; i++) {
-		if (in_string) {
-			if (s[i] == '\\')
-				i++;
-			else if (s[i] == '"')
-				in_string = 0;
-			continue;
-		}
-		in_string = s[i] == '"';
-		values += s[i] == ',' || s[i] == '[' || s[i] == '{';
-		depth += (s[i] == '[' || s[i] == '{') - (s[i] == ']' || s[i] == '}');
-		if (depth > MAX_DEPTH || values > MAX_VALUES)
-			return 0;
-	}
-	return 1;
-}
-
 static int wrong(const struct loaded *l, const char *what)
 {
 	return cli_error(l->h->c, LEAT_E_FORMAT, "%s: %s; nothing was loaded", l->path, what);
@@ -262,7 +239,7 @@ static int parse(struct loaded *l, json_t **ret)
 	rc = cli_read_text(l->h->c, l->path, &text, &n);
 	if (rc)
 		return rc;
-	if (!bounded(text, n)) {
+	if (!cli_json_bounded(text, n, MAX_DEPTH, MAX_VALUES)) {
 		free(text);
 		return wrong(l, "too deep, or too many values, for a conversation");
 	}

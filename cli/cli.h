@@ -142,6 +142,10 @@ void cli_signals_init(void);
 void cli_signals_json(int on); /* the line of SIGBUS is a JSON object */
 int cli_signal(void); /* the signal that came, 0 if none */
 void cli_watch(struct leat_request *r); /* NULL: none */
+/* From now on the first signal asks to begin nothing new, the second to stop what runs, and the third ends the program.
+ * Returns a descriptor that poll() finds readable after one, -1 if there is none to be had. */
+int cli_drain_init(void);
+int cli_drain_level(void); /* signals since then */
 /* From now on Ctrl-C only cancels what is watched, and counts; the second within two seconds asks to leave. */
 void cli_interrupts_init(void);
 /* 1 if there was a Ctrl-C since the last call. */
@@ -159,6 +163,8 @@ uint32_t cli_isa_off(const struct cli *c); /* --isa as leat_engine_params.cpu_ma
 int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p,
 		      struct leat_engine **ret);
 void cli_arch_label(const struct leat_model_info *info, char buf[96]); /* "rwkv7 0.4B Q8_0" */
+/* 1 if JSON text has at most so many levels and values: counted before a parser spends memory and stack on them. */
+int cli_json_bounded(const char *s, size_t n, int max_depth, size_t max_values);
 /* All of a file ("-": standard input); heap, NUL-terminated. Prints errors. */
 int cli_read_text(struct cli *c, const char *path, char **ret, size_t *ret_n);
 unsigned cli_text_flags(const struct cli *c);

@@ -7,6 +7,7 @@
 
 #include "answer.h"
 #include "chat.h"
+#include "prompts.h"
 
 struct run {
 	struct cli *c;
@@ -77,12 +78,6 @@ static int get_prompt(struct run *r)
 	return cli_usage_error(c, "no prompt: give one with -p, -f, as an argument or on standard input");
 }
 
-/* --raw, and the flags that are about raw text. */
-static int wants_raw(const struct cli *c)
-{
-	return c->value[OPT_RAW].i || c->value[OPT_NO_SPECIAL].i || c->value[OPT_PARSE_SPECIAL].i;
-}
-
 /* The prompt as one message of the user. */
 static int tokenize_message(struct run *r)
 {
@@ -102,14 +97,14 @@ static int tokenize_prompt(struct run *r)
 {
 	struct cli *c = r->c;
 	struct leat_error e = LEAT_ERROR_INIT;
-	int rc = wants_raw(c) ? 0 : cli_pick_template(c, r->model, &r->sampling);
+	int rc = cli_wants_raw(c) ? 0 : cli_pick_template(c, r->model, &r->sampling);
 
 	if (rc)
 		return rc;
-	if (wants_raw(c) && (cli_is_set(c, OPT_SYSTEM) || cli_template_name(c)))
+	if (cli_wants_raw(c) && (cli_is_set(c, OPT_SYSTEM) || cli_template_name(c)))
 		return cli_usage_error(c, "--raw, --no-special and --parse-special leave the chat template out, so "
 				       "--system and --chat-template mean nothing beside them");
-	if (!wants_raw(c) && (strcmp(r->sampling.chat.name, "none") || cli_is_set(c, OPT_SYSTEM)))
+	if (!cli_wants_raw(c) && (strcmp(r->sampling.chat.name, "none") || cli_is_set(c, OPT_SYSTEM)))
 		return tokenize_message(r);
 	if (leat_model_tokenize(r->model, r->prompt, r->prompt_bytes, cli_text_flags(c), &r->ids, &r->n_ids, &e))
 		return cli_fail(c, &e, 0);
@@ -124,13 +119,10 @@ static int tokenize_prompt(struct run *r)
 
 /* ---- the answer ---- */
 
-static void json_token(const struct leat_token *t)
+static void json_token(const struct run *r, const struct leat_token *t)
 {
-	cli_printf("{\"schema\":\"leat.run/1\",\"event\":\"token\",\"index\":%llu,\"id\":%d,\"text\":",
-		   (unsigned long long)t->index, (int)t->id);
-	cli_json_string(t->text, t->text_bytes);
-	cli_puts(",\"logprob\":");
-	cli_json_number((double)t->logprob);
+	cli_puts("{\"schema\":\"leat.run/1\",\"event\":\"token\",");
+	cli_json_token(r->model, t, cli_is_set(r->c, OPT_LOGPROBS));
 	cli_puts("}\n");
 }
 
@@ -140,7 +132,7 @@ static void write_token(struct run *r, const struct leat_token *t)
 	size_t n = t->text_bytes;
 
 	if (r->c->json && (t->id >= 0 || n))
-		json_token(t);
+		json_token(r, t);
 	else if (!r->c->json)
 		cli_write_answer(&text, &n, &r->lead, r->escape);
 	if (n)
@@ -207,6 +199,8 @@ static int generate(struct run *r)
 	report(r);
 	if (!rc && t.finish == LEAT_FINISH_CANCELLED)
 		rc = cli_exit_code(LEAT_E_CANCELLED, 0);
+	if (!rc && t.finish == LEAT_FINISH_TIMEOUT)
+		rc = cli_exit_code(LEAT_E_TIMEOUT, 0);
 	return rc;
 }
 
@@ -241,6 +235,8 @@ static int run_prompt(struct run *r)
 		return rc;
 	p->tokens = r->n_ids ? r->ids : &r->begin;
 	p->n_tokens = r->n_ids ? r->n_ids : 1;
+	p->n_top = (int32_t)r->c->value[OPT_LOGPROBS].i;
+	p->timeout_ns = (uint64_t)(r->c->value[OPT_TIMEOUT].f * 1e9);
 	if (cli_signal())
 		return 128 + cli_signal();
 	if (leat_request_submit(r->engine, p, &r->request, &e))
@@ -248,6 +244,22 @@ static int run_prompt(struct run *r)
 	cli_watch(r->request);
 	cli_banner(r->c, &r->info, r->engine, NULL, r->load_s);
 	return generate(r);
+}
+
+/* Flags that mean something with --prompts only, or with JSON only: what would be ignored is refused. */
+static int check_flags(struct cli *c)
+{
+	static const enum cli_option many[] = { OPT_RUN_PARALLEL, OPT_MAX_QUEUE, OPT_MAX_PREFILL_STALL_MS, OPT_PRIORITY,
+						OPT_QUEUE_TIMEOUT, OPT_STREAM };
+	size_t i;
+
+	for (i = 0; i < sizeof(many) / sizeof(*many); i++) {
+		if (c->value[many[i]].source == CLI_FLAG)
+			return cli_usage_error(c, "--%s needs --prompts", cli_option_name(many[i]));
+	}
+	if (c->value[OPT_LOGPROBS].source == CLI_FLAG && !c->json)
+		return cli_usage_error(c, "--logprobs needs --json or --prompts");
+	return 0;
 }
 
 /* A prompt may come from anywhere; without one a person at a terminal is asked. */
@@ -270,9 +282,13 @@ static int run(struct cli *c)
 	r.c = c;
 	r.escape = isatty(1) && !c->value[OPT_RAW_OUTPUT].i;
 	path = cli_model_path(c, 1, &rc);
-	if (path && wants_chat(c))
-		return cli_chat(c, path);
+	if (path && c->value[OPT_PROMPTS].s)
+		return cli_prompts(c, path);
 	if (path)
+		rc = check_flags(c);
+	if (path && !rc && wants_chat(c))
+		return cli_chat(c, path);
+	if (path && !rc)
 		rc = get_prompt(&r);
 	if (!rc)
 		rc = open_all(&r, path);
@@ -291,16 +307,31 @@ const struct leat_cmd leat_cmd_run = {
 	.name = "run",
 	.alias = "",
 	.summary = "answer a prompt, or write on from it",
-	.usage = "run [FILE] [PROMPT...] [-p TEXT | -f FILE] [options]",
+	.usage = "run [FILE] [PROMPT...] [-p TEXT | -f FILE | --prompts FILE] [options]",
 	.notes = "\nThe prompt is -p, -f, the arguments after FILE, or standard input. Without FILE: LEAT_MODEL, else\n"
 		 "the demo model (searched in LEAT_MODELS, beside the program, ./models). With -m all arguments are\n"
 		 "the prompt. Only the text goes to standard output.\n\n"
 		 "A chat model gets the prompt as a message, written with the model's chat template; --raw leaves it\n"
-		 "out. Without a prompt, at a terminal or with -i, run is chat.\n",
+		 "out. Without a prompt, at a terminal or with -i, run is chat.\n\n"
+		 "--prompts answers many prompts in one process, --parallel at a time in one running batch; each gets\n"
+		 "the answer that it would get alone. FILE.txt holds a prompt a line, FILE.jsonl an object or a\n"
+		 "quoted text, another name either, by its first line. An object has one of prompt, messages (objects\n"
+		 "with role and content) and tokens (ids), may have id, stop, logit_bias (id: number), and, over the\n"
+		 "flags: max_tokens, seed (above 2^63-1 in quotes), temperature, top_k, top_p, min_p,\n"
+		 "typical, repeat_penalty, repeat_last_n, presence_penalty, frequency_penalty, penalty_decay,\n"
+		 "samplers, ignore_eos, show_special, system, raw, no_special, parse_special, priority, timeout,\n"
+		 "queue_timeout.\n\n"
+		 "Output is a JSON object a line, in the order of the prompts: event result with line, id, text,\n"
+		 "finish, counts, seconds and --logprobs, or event error with line and why; the others go on, and\n"
+		 "leat exits with the status of the first error. With --stream each token comes at once, as an event\n"
+		 "with line and request, and results come as they end. --json adds a summary. Lines are read as they\n"
+		 "are needed, at most 16 MiB each. The first Ctrl-C begins nothing new and finishes what runs, the\n"
+		 "second stops it.\n",
 	.examples = {
 		{ "leat run model.gguf -p \"Once upon a time\"", "go on from a text" },
 		{ "leat run model.gguf -n 200 < notes.txt", "the prompt from a pipe or a file" },
 		{ "leat run model.gguf --temp 0 --json \"1, 2, 3,\"", "greedy, one JSON object a token" },
+		{ "leat run model.gguf --prompts questions.jsonl -np 16 > answers.jsonl", "many prompts, 16 together" },
 	},
 	.bit = C_RUN,
 	.max_args = -1,

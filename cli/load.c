@@ -135,6 +135,8 @@ void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 	p->n_threads = (int32_t)c->value[OPT_THREADS].i;
 	p->n_ctx = (int32_t)c->value[OPT_CTX_SIZE].i;
 	p->n_batch = (int32_t)c->value[OPT_BATCH_SIZE].i;
+	if (c->value[OPT_UBATCH_SIZE].i && c->value[OPT_UBATCH_SIZE].i < p->n_batch)
+		p->n_batch = (int32_t)c->value[OPT_UBATCH_SIZE].i;
 	p->mode = c->value[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
 	p->kv_type = cache[c->value[OPT_CACHE_TYPE].i];
 	p->opts = c->opts;
@@ -177,6 +179,28 @@ void cli_arch_label(const struct leat_model_info *info, char buf[96])
 }
 
 /* ---- texts ---- */
+
+int cli_json_bounded(const char *s, size_t n, int max_depth, size_t max_values)
+{
+	int depth = 0, in_string = 0;
+	size_t i, values = 0;
+
+	for (i = 0; i < n; i++) {
+		if (in_string) {
+			if (s[i] == '\\')
+				i++;
+			else if (s[i] == '"')
+				in_string = 0;
+			continue;
+		}
+		in_string = s[i] == '"';
+		values += s[i] == ',' || s[i] == '[' || s[i] == '{';
+		depth += (s[i] == '[' || s[i] == '{') - (s[i] == ']' || s[i] == '}');
+		if (depth > max_depth || values > max_values)
+			return 0;
+	}
+	return 1;
+}
 
 static int read_all(struct cli *c, int fd, const char *name, char **ret, size_t *ret_n)
 {

@@ -1,8 +1,10 @@
 /* signals.c - what Ctrl-C does, and what is said when a mapped file loses its pages. */
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +78,48 @@ void cli_signals_init(void)
 	a.sa_sigaction = on_sigbus;
 	a.sa_flags = SA_SIGINFO;
 	sigaction(SIGBUS, &a, NULL);
+}
+
+/* ---- many prompts ---- */
+
+static volatile sig_atomic_t drain_level;
+static int drain_fd = -1;
+
+static void on_drain(int sig)
+{
+	static const uint64_t one = 1;
+	int saved = errno;
+	ssize_t done;
+
+	caught = sig;
+	if (++drain_level >= 2)
+		signal(sig, SIG_DFL);
+	done = write(drain_fd, &one, sizeof(one));
+	(void)done; /* full: it is readable */
+	errno = saved;
+}
+
+int cli_drain_init(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction a, old;
+	size_t i;
+
+	drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (drain_fd < 0)
+		return -1;
+	memset(&a, 0, sizeof(a));
+	a.sa_handler = on_drain;
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &a, NULL);
+	}
+	return drain_fd;
+}
+
+int cli_drain_level(void)
+{
+	return drain_level;
 }
 
 /* ---- conversations ---- */
