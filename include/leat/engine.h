@@ -36,7 +36,7 @@ struct leat_engine_params {
 	int32_t mode;         /* enum leat_mode */
 	const char *kv_type;  /* key and value cache: "f16" or "f32"; NULL: "f16" */
 	const char *opts;     /* "name=on,other=off"; NULL: as leat_opt_at says. For measuring one optimisation */
-	uint32_t cpu_mask_off; /* instruction sets not to use, bits as in leat_system_info.cpu_flags */
+	uint32_t cpu_mask_off; /* instruction sets not to use, bits as in leat_system_info.cpu_flags; any bits */
 	int32_t threads_poll_us; /* idle threads spin this long, then sleep; 0: 50 (none if oversubscribed); -1: none */
 	int32_t n_marks;      /* recurrent models: marks that all sessions together may have; 0: 4 */
 	int32_t max_queue;    /* requests that may wait for a sequence, at most 1048576; 0: 256; -1: none */

@@ -33,7 +33,7 @@
  *   for results `memset` and `x.struct_size = sizeof(x)` do. A parameter that is zero means its default, but for
  *   requests, whose numbers mean what they say and are filled in by leat_request_params_init. So a program runs with a
  *   newer library than it was compiled for; an older library refuses what it does not know (LEAT_E_ABI). Fields called
- *   reserved are zero.
+ *   reserved are zero, and so are bits of flags that have no name (LEAT_E_ARG).
  * - Ownership. _create, _open, _submit give a handle with one reference; the _unref or _close of its kind takes it back
  *   and accepts NULL. Other functions do not accept NULL handles. Arrays and texts that a function allocates are
  *   released with leat_free. What is "borrowed" belongs to the handle that it came from and lives as long, or as said.

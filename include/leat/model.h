@@ -107,12 +107,13 @@ enum {
 
 /* The token ids of text[n], as a heap array of *ret_n ids (leat_free; NULL if there are none). Any bytes are accepted,
  * valid UTF-8 or not; time is linear in n. Without LEAT_TEXT_SPECIAL nothing is added and the ids spell the text.
- * LEAT_E_LIMIT: text too long. Any thread. */
+ * LEAT_E_LIMIT: text too long; LEAT_E_ARG: unknown flags. Any thread. */
 LEAT_API enum leat_status leat_model_tokenize(const struct leat_model *m, const char *text, size_t n, unsigned flags,
 					      int32_t **ret_ids, size_t *ret_n, struct leat_error *err);
 
 /* The text of ids[n]: heap (leat_free), *ret_bytes long and NUL-terminated behind that; always valid UTF-8, with U+FFFD
- * for bytes that make no character. LEAT_E_ARG: an id out of range. Any thread. */
+ * for bytes that make no character. LEAT_E_ARG: an id out of range, unknown flags. Any
+ * thread. */
 LEAT_API enum leat_status leat_model_detokenize(const struct leat_model *m, const int32_t *ids, size_t n,
 						unsigned flags, char **ret_text, size_t *ret_bytes,
 						struct leat_error *err);

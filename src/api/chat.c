@@ -117,6 +117,8 @@ const char *leat_chat_template_at(int32_t index)
 	return NULL;
 }
 
+static const uint32_t chat_flags = LEAT_CHAT_GENERATE | LEAT_CHAT_CONTINUE | LEAT_CHAT_OPEN_LAST;
+
 enum leat_status leat_model_chat_tokens(const struct leat_model *m, const char *name,
 					const struct leat_message *messages, size_t n, unsigned flags,
 					int32_t **ret_ids, size_t *ret_n, struct leat_error *err)
@@ -124,6 +126,7 @@ enum leat_status leat_model_chat_tokens(const struct leat_model *m, const char *
 	struct leat_chat named;
 	const struct leat_chat *c;
 	struct leat_rendering r;
+	LEAT_TRY(leat_flags_check("flags", flags, chat_flags, err));
 	LEAT_TRY(pick(m, name, &named, &c, err));
 	LEAT_TRY(leat_chat_render(c, m->vocab, messages, n, flags, &r, err));
 	enum leat_status st = leat_rendering_tokenize(&r, c, m->vocab, ret_ids, ret_n, err);
@@ -138,6 +141,7 @@ enum leat_status leat_model_chat_text(const struct leat_model *m, const char *na
 	struct leat_chat named;
 	const struct leat_chat *c;
 	struct leat_rendering r;
+	LEAT_TRY(leat_flags_check("flags", flags, chat_flags, err));
 	LEAT_TRY(pick(m, name, &named, &c, err));
 	LEAT_TRY(leat_chat_render(c, m->vocab, messages, n, flags, &r, err));
 	char *text = realloc(r.text, r.n_text + 1);

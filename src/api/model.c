@@ -53,6 +53,23 @@ enum leat_status leat_params_take(void *dst, size_t known, const void *params, s
 	return LEAT_OK;
 }
 
+enum leat_status leat_flags_check(const char *field, uint32_t flags, uint32_t known, struct leat_error *err)
+{
+	if (flags & ~known)
+		return leat_fail(err, LEAT_E_ARG, field, LEAT_NO_OFFSET,
+				 "%s is 0x%x, of which this library (version %s) does not know 0x%x", field, flags,
+				 LEAT_VERSION, flags & ~known);
+	return LEAT_OK;
+}
+
+enum leat_status leat_reserved_check(const char *field, int32_t value, struct leat_error *err)
+{
+	if (value)
+		return leat_fail(err, LEAT_E_ARG, field, LEAT_NO_OFFSET, "%s is %d, wanted 0: it means nothing yet",
+				 field, value);
+	return LEAT_OK;
+}
+
 void leat_info_give(void *ret, const void *src, size_t known)
 {
 	uint32_t size;
@@ -162,6 +179,8 @@ enum leat_status leat_model_open(const char *path, const struct leat_model_param
 	LEAT_TRY(leat_params_take(&p, sizeof p, params, err));
 	if (!path || !*path)
 		return leat_fail(err, LEAT_E_ARG, "path", LEAT_NO_OFFSET, "no model file given");
+	LEAT_TRY(leat_flags_check("flags", p.flags, LEAT_MODEL_VOCAB_ONLY, err));
+	LEAT_TRY(leat_reserved_check("reserved0", p.reserved0, err));
 	if (p.load_mode < LEAT_LOAD_AUTO || p.load_mode > LEAT_LOAD_MLOCK)
 		return leat_fail(err, LEAT_E_ARG, "load_mode", LEAT_NO_OFFSET, "load_mode is %d, wanted %d to %d",
 				 p.load_mode, LEAT_LOAD_AUTO, LEAT_LOAD_MLOCK);
@@ -255,6 +274,7 @@ enum leat_status leat_model_get_info(const struct leat_model *m, struct leat_mod
 enum leat_status leat_model_tokenize(const struct leat_model *m, const char *text, size_t n, unsigned flags,
 				     int32_t **ret_ids, size_t *ret_n, struct leat_error *err)
 {
+	LEAT_TRY(leat_flags_check("flags", flags, LEAT_TEXT_SPECIAL | LEAT_TEXT_PARSE_SPECIAL, err));
 	unsigned f = (flags & LEAT_TEXT_SPECIAL ? LEAT_TOK_SPECIAL : 0u) |
 		     (flags & LEAT_TEXT_PARSE_SPECIAL ? LEAT_TOK_PARSE_SPECIAL : 0u);
 	return leat_tokenize(m->vocab, text, n, f, ret_ids, ret_n, err);
@@ -265,6 +285,7 @@ enum leat_status leat_model_detokenize(const struct leat_model *m, const int32_t
 {
 	struct leat_detok d;
 	size_t cap = 5, used = 0;
+	LEAT_TRY(leat_flags_check("flags", flags, LEAT_TEXT_SPECIAL, err));
 	leat_detok_init_text(&d, m->vocab, (flags & LEAT_TEXT_SPECIAL) != 0);
 	for (size_t i = 0; i < n; i++) {
 		if (ids[i] < 0 || ids[i] >= leat_vocab_size(m->vocab))

@@ -43,11 +43,15 @@ void leat_request_params_fill(const struct leat_model *m, struct leat_request_pa
 enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_request_params *params,
 				     struct leat_request **ret, struct leat_error *err)
 {
+	static const uint32_t known = LEAT_REQUEST_RANDOM_SEED | LEAT_REQUEST_IGNORE_EOS | LEAT_REQUEST_SHOW_SPECIAL |
+				      LEAT_REQUEST_NO_CACHE;
 	struct leat_request_params p = default_params(e->model);
 	if (!params)
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET,
 				 "no parameters: at least the prompt is needed");
 	LEAT_TRY(leat_params_take(&p, sizeof p, params, err));
+	LEAT_TRY(leat_flags_check("flags", p.flags, known, err));
+	LEAT_TRY(leat_reserved_check("reserved0", p.reserved0, err));
 	if (!p.session) {
 		LEAT_TRY(leat_request_open(e, &p, ret, err));
 		leat_drive_ring(e);

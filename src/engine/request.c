@@ -42,6 +42,8 @@ static enum leat_status make_sampler(struct leat_request *r, const struct leat_r
 	if (p->n_logit_bias < 0 || p->n_logit_bias > LEAT_MAX_LOGIT_BIAS)
 		return leat_fail(err, LEAT_E_LIMIT, "logit_bias", LEAT_NO_OFFSET, "%d logit biases, at most %d",
 				 p->n_logit_bias, LEAT_MAX_LOGIT_BIAS);
+	if (p->n_logit_bias > 0 && !p->logit_bias)
+		return leat_fail(err, LEAT_E_ARG, "logit_bias", LEAT_NO_OFFSET, "logit_bias is NULL");
 	if (p->n_logit_bias > 0) {
 		bias = malloc((size_t)p->n_logit_bias * sizeof *bias);
 		if (!bias)
@@ -250,12 +252,15 @@ static enum leat_status check(const struct leat_engine *e, const struct leat_req
 	if (p->max_tokens < -1 || (p->max_tokens == 0 && !p->session))
 		return leat_fail(err, LEAT_E_ARG, "max_tokens", LEAT_NO_OFFSET,
 				 "max_tokens is %lld, wanted -1 or at least 1", (long long)p->max_tokens);
-	for (int32_t i = 0; i < p->n_stop_ids && p->stop_ids; i++)
+	if (p->n_stop_ids > 0 && !p->stop_ids)
+		return leat_fail(err, LEAT_E_ARG, "stop_ids", LEAT_NO_OFFSET, "stop_ids is NULL");
+	for (int32_t i = 0; i < p->n_stop_ids; i++)
 		if (p->stop_ids[i] < 0 || p->stop_ids[i] >= n_vocab)
 			return leat_fail(err, LEAT_E_ARG, "stop_ids", LEAT_NO_OFFSET,
 					 "stop token %d is %d, wanted 0 to %d", i, p->stop_ids[i], n_vocab - 1);
-	if (p->n_stop_ids > 0 && !p->stop_ids)
-		return leat_fail(err, LEAT_E_ARG, "stop_ids", LEAT_NO_OFFSET, "stop_ids is NULL");
+	for (int32_t i = 0; i < p->n_stop && i < LEAT_MAX_STOPS; i++)
+		if (!p->stop || !p->stop[i])
+			return leat_fail(err, LEAT_E_ARG, "stop", LEAT_NO_OFFSET, "stop string %d is NULL", i);
 	if (p->initial_state)
 		return check_initial(e, p, err);
 	return p->session ? check_session(e, p->session, p->n_tokens, err) : LEAT_OK;

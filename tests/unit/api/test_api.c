@@ -158,6 +158,69 @@ static void test_wrong_request_params_are_named(void **state)
 	leat_request_unref(r);
 }
 
+/* What a later library may do for a bit, this one does not pretend to do. */
+static void test_unknown_flags_are_refused(void **state)
+{
+	static const struct leat_message message = { "user", "a", 1 };
+	struct leat_model_params mp = LEAT_MODEL_PARAMS_INIT;
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_model *m = NULL;
+	int32_t *ids = NULL, one = 1;
+	size_t n = 0;
+	char *text = NULL;
+	(void)state;
+	need_model();
+	mp.flags = LEAT_MODEL_VOCAB_ONLY | 1u << 30;
+	assert_int_equal(leat_model_open("/nowhere", &mp, &m, &err), LEAT_E_ARG);
+	assert_string_equal(err.where, "flags");
+	assert_non_null(strstr(err.message, "0x40000000"));
+	mp.flags = 0;
+	mp.reserved0 = 1;
+	assert_int_equal(leat_model_open("/nowhere", &mp, &m, &err), LEAT_E_ARG);
+	assert_string_equal(err.where, "reserved0");
+	mp.reserved0 = 0;
+	mp.load_mode = LEAT_LOAD_MLOCK + 1;
+	assert_int_equal(leat_model_open("/nowhere", &mp, &m, &err), LEAT_E_ARG);
+	assert_string_equal(err.where, "load_mode");
+	assert_int_equal(leat_model_tokenize(model, "a", 1, 8, &ids, &n, &err), LEAT_E_ARG);
+	assert_int_equal(leat_model_detokenize(model, &one, 1, LEAT_TEXT_PARSE_SPECIAL, &text, &n, &err), LEAT_E_ARG);
+	assert_int_equal(leat_model_chat_tokens(model, "chatml", &message, 1, 64, &ids, &n, &err), LEAT_E_ARG);
+	assert_int_equal(leat_model_chat_text(model, "chatml", &message, 1, 64, &text, &n, &err), LEAT_E_ARG);
+	assert_null(ids);
+	assert_null(text);
+}
+
+static void test_request_flags_and_arrays(void **state)
+{
+	static const int32_t prompt[] = { 1 };
+	static const char *const stops[] = { "a", NULL };
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_request_params p;
+	struct leat_request *r = NULL;
+	static const struct {
+		const char *where;
+		uint32_t flags;
+		int32_t reserved, n_bias, n_stop, n_stop_ids;
+	} bad[] = { { "flags", 1u << 20, 0, 0, 0, 0 }, { "reserved0", 0, 7, 0, 0, 0 }, { "logit_bias", 0, 0, 1, 0, 0 },
+		    { "stop", 0, 0, 0, 2, 0 },         { "stop_ids", 0, 0, 0, 0, 3 } };
+	(void)state;
+	need_model();
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		leat_request_params_init(model, &p);
+		p.tokens = prompt;
+		p.n_tokens = 1;
+		p.flags |= bad[i].flags;
+		p.reserved0 = bad[i].reserved;
+		p.n_logit_bias = bad[i].n_bias; /* of none */
+		p.stop = stops;
+		p.n_stop = bad[i].n_stop;
+		p.n_stop_ids = bad[i].n_stop_ids;
+		assert_int_equal(leat_request_submit(engine, &p, &r, &err), LEAT_E_ARG);
+		assert_string_equal(err.where, bad[i].where);
+		assert_null(r);
+	}
+}
+
 /* Text of a sampled request (free). */
 static char *sample(uint64_t seed, unsigned flags, uint64_t *ret_seed)
 {
@@ -367,6 +430,8 @@ int main(void)
 		cmocka_unit_test(test_vocabulary_only),
 		cmocka_unit_test(test_progress_can_cancel),
 		cmocka_unit_test(test_load_modes),
+		cmocka_unit_test(test_unknown_flags_are_refused),
+		cmocka_unit_test(test_request_flags_and_arrays),
 	};
 	return cmocka_run_group_tests(tests, open_all, close_all);
 }
