@@ -272,15 +272,32 @@ static int put_idle_aside(struct leat_engine *e)
 	return 1;
 }
 
-/* Each live one may need a page soon; whoever comes in must not send another away at once. */
+/* Can it still grow beyond the pages that it has? */
+static int may_want_page(const struct leat_engine *e, const struct leat_request *r)
+{
+	size_t n;
+	int64_t most = e->n_ctx;
+	leat_request_ids(r, &n);
+	if (r->max_tokens >= 0 && (int64_t)n + r->max_tokens - (int64_t)r->n_drawn < most)
+		most = (int64_t)n + r->max_tokens - (int64_t)r->n_drawn;
+	return (int64_t)e->store->slot_pages[r->seq->slot] * e->store->view.page_tokens < most;
+}
+
+/* Each live one may need a page soon; whoever comes in must not send another away at once. Those that have all they
+ * can ever use do not count: a cache of n_seqs whole contexts holds n_seqs sequences. */
 static int would_crowd_out(const struct leat_engine *e)
 {
 	struct leat_prefix_counts kept = { .n_entries = 0 };
-	if (!e->store->view.page_bytes || leat_pages_free(e->store) >= e->sched.n_live)
+	int n_free = e->store->view.page_bytes ? leat_pages_free(e->store) : 0, n = 0;
+	if (!e->store->view.page_bytes || n_free >= e->sched.n_live)
+		return 0;
+	for (int i = 0; i < e->sched.n_live; i++)
+		n += may_want_page(e, e->sched.live[i]);
+	if (n_free >= n)
 		return 0;
 	if (e->prefix)
 		leat_prefix_get_counts(e->prefix, &kept);
-	return kept.n_entries < (uint64_t)e->sched.n_live;
+	return kept.n_entries < (uint64_t)n;
 }
 
 static int take_sequence(struct leat_engine *e, struct leat_request *r)

@@ -12,8 +12,10 @@ int leat_stream_init(struct leat_stream *s, uint32_t n_events, size_t most_bytes
 		cap *= 2;
 	leat_ring_init(&s->ring, cap);
 	s->most_bytes = most_bytes;
-	/* three texts of the largest size (see has_room), one that may be lost at the end of the area, and others */
-	s->text_bytes = 4 * most_bytes + (size_t)cap * 16;
+	/* Three texts of the largest size (see has_room), one that may be lost at the end of the area, and others. With
+	 * 16 bytes for each of them, answers of long words filled the area before the ring, and who waited for its
+	 * reader ran in steps of its own later: half the throughput of 32 requests that were read one after another. */
+	s->text_bytes = 4 * most_bytes + (size_t)cap * 64;
 	s->n_top = n_top;
 	s->event = calloc(cap, sizeof *s->event);
 	s->text = malloc(s->text_bytes);

@@ -189,6 +189,42 @@ static void test_unread_requests_hold_nobody_up(void **state)
 	}
 }
 
+/* A cache of as many contexts as there are sequences holds all of them at once, also when each fits one page: nobody
+ * keeps room for growth that cannot come. */
+static void test_as_many_as_there_are_sequences_run_together(void **state)
+{
+	enum { N = 16, PROMPT = 24, ANSWER = 20 };
+	struct leat_model *m = open_model(1);
+	struct leat_engine_params ep = LEAT_ENGINE_PARAMS_INIT;
+	struct leat_engine_info before = { .struct_size = sizeof before }, after = before;
+	struct leat_request *r[N];
+	struct leat_engine *e;
+	int32_t prompt[PROMPT];
+	(void)state;
+	ep.n_threads = 1;
+	ep.n_seqs = N;
+	ep.n_ctx = PROMPT + ANSWER + 1;
+	MUST(leat_engine_create(m, &ep, &e, &err));
+	leat_engine_get_info(e, &before);
+	for (int i = 0; i < N; i++) {
+		answer_prompt(prompt, PROMPT, (unsigned)i + 1);
+		struct leat_request_params p = answer_params(m, prompt, PROMPT, ANSWER, (uint64_t)i);
+		p.flags |= LEAT_REQUEST_IGNORE_EOS;
+		MUST(leat_request_submit(e, &p, &r[i], &err));
+	}
+	for (int i = 0; i < N; i++) { /* one after another: nobody waits for a reader either */
+		struct leat_token t = LEAT_TOKEN_INIT;
+		do
+			MUST(leat_request_next(r[i], &t, &err));
+		while (!t.finish);
+		leat_request_unref(r[i]);
+	}
+	leat_engine_get_info(e, &after);
+	assert_int_equal(after.steps - before.steps, ANSWER);
+	leat_engine_unref(e);
+	leat_model_unref(m);
+}
+
 static void test_the_queue_is_bounded(void **state)
 {
 	struct leat_model *m = open_model(1);
@@ -238,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_a_crowd_gets_what_each_gets_alone),
 		cmocka_unit_test(test_put_aside_and_resumed),
 		cmocka_unit_test(test_unread_requests_hold_nobody_up),
+		cmocka_unit_test(test_as_many_as_there_are_sequences_run_together),
 		cmocka_unit_test(test_the_queue_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
