@@ -130,7 +130,7 @@ int cli_open_model(struct cli *c, const char *path, uint32_t flags, struct leat_
 
 void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 {
-	static const char *const cache[] = { "f16", "f32" };
+	static const char *const cache[] = { "f16", "f32", "q8_0" };
 
 	p->n_threads = (int32_t)c->value[OPT_THREADS].i;
 	p->n_ctx = (int32_t)c->value[OPT_CTX_SIZE].i;

@@ -34,7 +34,7 @@ struct leat_engine_params {
 	int32_t n_seqs;       /* sequences (requests and sessions) at a time, at most 1024; 0: 1 */
 	int32_t n_batch;      /* most tokens of one step, at most 8192; 0: 512 */
 	int32_t mode;         /* enum leat_mode */
-	const char *kv_type;  /* key and value cache: "f16" or "f32"; NULL: "f16" */
+	const char *kv_type;  /* key and value cache: "f16", "f32", "q8_0" (heads of a multiple of 32); NULL: "f16" */
 	const char *opts;     /* "name=on,other=off"; NULL: as leat_opt_at says. For measuring one optimisation */
 	uint32_t cpu_mask_off; /* instruction sets not to use, bits as in leat_system_info.cpu_flags; any bits */
 	int32_t threads_poll_us; /* idle threads spin this long, then sleep; 0: 50 (none if oversubscribed); -1: none */

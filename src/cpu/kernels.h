@@ -10,6 +10,7 @@
 
 #include "plan/act.h"
 #include "plan/rope.h"
+#include "plan/step.h"
 #include "quant/quant.h"
 
 /* ---- activations as 16-bit integers -------------------------------------------------------------------------
@@ -73,7 +74,7 @@ struct leat_attn {
 	const unsigned char *k, *v; /* page 0 of this head */
 	size_t page_bytes;          /* from one page of this head to the next */
 	const int32_t *page;        /* page numbers */
-	int head_size;              /* multiple of 8, <= LEAT_MAX_HEAD_SIZE */
+	int head_size;              /* multiple of 8 (Q8_0: of 32), <= LEAT_MAX_HEAD_SIZE */
 	int n_group;                /* query heads, <= LEAT_MAX_GROUP */
 	int first, end;             /* 0 <= first < end */
 	float scale;
@@ -89,7 +90,6 @@ static inline int leat_attn_block_end(const struct leat_attn *a, int p)
 /* scratch: LEAT_ATTN_SCRATCH floats, 64-byte aligned, contents ignored */
 enum { LEAT_ATTN_SCRATCH = LEAT_MAX_GROUP * (LEAT_ATTN_KEYS + 4) + LEAT_MAX_GROUP * LEAT_MAX_HEAD_SIZE };
 typedef void leat_attn_fn(float *y, const float *q, const struct leat_attn *a, float *scratch);
-enum leat_kv_type { LEAT_KV_F16, LEAT_KV_F32, LEAT_KV_TYPES };
 
 struct leat_kernels {
 	/* products */
@@ -107,6 +107,10 @@ struct leat_kernels {
 	void (*to_x16)(int16_t *q, float *d, float *s, const float *x, int n);
 	void (*to_bf16)(uint16_t *y, const float *x, int n); /* round to nearest even */
 	void (*to_f16)(uint16_t *y, const float *x, int n);  /* round to nearest even, overflow to infinity */
+	/* Rows of the cache: x[n] in blocks of 32, d = f16(largest / 127), q = x / d to the nearest, at most 127. A
+	 * block with an infinity or NaN, or too large for an f16 scale, gets d = NaN: it shows in every product. All
+	 * kernels give the same bytes. */
+	void (*to_q8_0)(unsigned char *y, const float *x, int n);
 
 	/* norms; y may be x.  mean and variance in f32, error <= 4e-6 of the largest |y|, times
 	 * |mean| / deviation in layernorm where that is above 1 */

@@ -92,6 +92,8 @@ static void store_row(const struct leat_exec *e, unsigned char *dst, const float
 {
 	if (e->state->kv_type == LEAT_KV_F16)
 		e->cpu->k.to_f16((uint16_t *)(void *)dst, src, n);
+	else if (e->state->kv_type == LEAT_KV_Q8_0)
+		e->cpu->k.to_q8_0(dst, src, n);
 	else
 		memcpy(dst, src, (size_t)n * sizeof *src);
 }
@@ -101,7 +103,7 @@ void leat_cpu_run_kv_store(struct leat_exec *e, const struct leat_cpu_op *o, int
 	const struct leat_op *op = o->op;
 	const struct leat_state_view *v = e->state;
 	int n_kv = op->i[0], n = op->i[1], pt = v->page_tokens;
-	size_t row_bytes = (size_t)n * (v->kv_type == LEAT_KV_F16 ? 2 : 4);
+	size_t row_bytes = leat_kv_row_bytes(v->kv_type, (size_t)n);
 	(void)worker;
 	for (int r = u0; r < u1; r++) {
 		const struct leat_step_seq *q = &e->step->seq[e->step->seq_of[r]];

@@ -4,6 +4,7 @@
 #include "base/f16.h"
 #include "cpu/kernels.h"
 #include "cpu/scalar.h"
+#include "quant/q8_0.h"
 
 static void rmsnorm(float *y, const float *x, const float *gain, int n, float eps)
 {
@@ -112,7 +113,11 @@ static void kv_row(float *out, const unsigned char *base, const struct leat_attn
 {
 	size_t width = type == LEAT_KV_F16 ? 2 : 4;
 	const unsigned char *p = base + (size_t)a->page[position / a->page_tokens] * a->page_bytes +
-				 (size_t)(position % a->page_tokens) * (size_t)a->head_size * width;
+				 (size_t)(position % a->page_tokens) * leat_kv_row_bytes(type, (size_t)a->head_size);
+	if (type == LEAT_KV_Q8_0) {
+		leat_q8_0_dequant(out, p, (size_t)a->head_size);
+		return;
+	}
 	for (int i = 0; i < a->head_size; i++, p += width) {
 		uint16_t h;
 		if (type == LEAT_KV_F16) {
@@ -175,6 +180,33 @@ static void attn_f32(float *y, const float *q, const struct leat_attn *a, float 
 	attn(y, q, a, LEAT_KV_F32);
 }
 
+static void attn_q8_0(float *y, const float *q, const struct leat_attn *a, float *scratch)
+{
+	(void)scratch;
+	attn(y, q, a, LEAT_KV_Q8_0);
+}
+
+static void to_q8_0(unsigned char *y, const float *x, int n)
+{
+	for (int k = 0; k < n; k += 32, x += 32, y += sizeof(struct leat_q8_0)) {
+		struct leat_q8_0 b;
+		float most = 0, bad = 0;
+		for (int i = 0; i < 32; i++) {
+			most = fmaxf(most, fabsf(x[i]));
+			bad += x[i] - x[i]; /* not 0 for what is not finite */
+		}
+		b.d = leat_f32_to_f16(most / 127.0f);
+		float d = leat_f16_to_f32(b.d);
+		if (bad != 0 || !isfinite(d)) {
+			b.d = 0x7e00;
+			d = 0;
+		}
+		for (int i = 0; i < 32; i++) /* a scale that is nearly zero may be rounded to much less */
+			b.qs[i] = (int8_t)(d > 0 ? lrintf(fminf(fmaxf(x[i] / d, -127), 127)) : 0);
+		memcpy(y, &b, sizeof b);
+	}
+}
+
 static void wkv7(float *y, float *s_out, const float *s_in, const float *r, const float *w, const float *k,
 		 const float *v, const float *kk, const float *a, int n_head_size)
 {
@@ -218,6 +250,8 @@ void leat_kernels_scalar_rows(struct leat_kernels *k)
 	k->rope[LEAT_ROPE_NEIGHBOURS] = rope_neighbours;
 	k->attn[LEAT_KV_F16] = attn_f16;
 	k->attn[LEAT_KV_F32] = attn_f32;
+	k->attn[LEAT_KV_Q8_0] = attn_q8_0;
+	k->to_q8_0 = to_q8_0;
 	k->wkv7 = wkv7;
 	k->bonus = bonus;
 }

@@ -33,6 +33,21 @@ static enum leat_status arg_error(struct leat_error *err, const char *field, lon
 			 hi);
 }
 
+static enum leat_status choose_kv_type(const struct leat_engine_params *p, struct leat_engine *e,
+				       struct leat_error *err)
+{
+	static const char *const name[LEAT_KV_TYPES] = { [LEAT_KV_F16] = "f16", [LEAT_KV_F32] = "f32",
+							 [LEAT_KV_Q8_0] = "q8_0" };
+	int type = 0;
+	while (p->kv_type && type < LEAT_KV_TYPES && strcmp(p->kv_type, name[type]))
+		type++;
+	if (type == LEAT_KV_TYPES)
+		return leat_fail(err, LEAT_E_ARG, "kv_type", LEAT_NO_OFFSET,
+				 "cache type '%.20s': wanted f16, f32 or q8_0", p->kv_type);
+	e->kv_type = p->mode == LEAT_MODE_REFERENCE ? LEAT_KV_F32 : type;
+	return LEAT_OK;
+}
+
 static enum leat_status check_params(const struct leat_engine_params *p, struct leat_engine *e, struct leat_error *err)
 {
 	if (p->n_threads < 0 || p->n_threads > MAX_THREADS)
@@ -57,9 +72,7 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 		return arg_error(err, "n_ctx", p->n_ctx, 0, INT32_MAX);
 	if (p->mode < LEAT_MODE_DEFAULT || p->mode > LEAT_MODE_REFERENCE)
 		return arg_error(err, "mode", p->mode, LEAT_MODE_DEFAULT, LEAT_MODE_REFERENCE);
-	if (p->kv_type && strcmp(p->kv_type, "f16") && strcmp(p->kv_type, "f32"))
-		return leat_fail(err, LEAT_E_ARG, "kv_type", LEAT_NO_OFFSET, "cache type '%.20s': wanted f16 or f32",
-				 p->kv_type);
+	LEAT_TRY(choose_kv_type(p, e, err));
 	if (p->window < 0)
 		return arg_error(err, "window", p->window, 0, INT32_MAX);
 	e->window = p->window;
@@ -67,8 +80,6 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 	e->n_batch = p->n_batch ? p->n_batch : DEFAULT_BATCH;
 	e->n_marks = p->n_marks ? p->n_marks : DEFAULT_MARKS;
 	e->mode = p->mode;
-	e->kv_type = (p->kv_type && !strcmp(p->kv_type, "f32")) || p->mode == LEAT_MODE_REFERENCE ? LEAT_STORE_F32
-												  : LEAT_STORE_F16;
 	return leat_opts_parse(p->opts, &e->opts, err);
 }
 

@@ -42,6 +42,17 @@ struct leat_step {
 int leat_step_init(struct leat_step *s, int cap_tokens, int cap_seqs, int cap_outputs, int cap_checkpoints);
 void leat_step_deinit(struct leat_step *s);
 
+/* How rows of per-token tensors are kept. Q8_0: blocks of 32 elements as in quant/q8_0.h, so their number must be a
+ * multiple of that. */
+enum leat_kv_type { LEAT_KV_F16, LEAT_KV_F32, LEAT_KV_Q8_0, LEAT_KV_TYPES };
+enum { LEAT_KV_BLOCK = 32, LEAT_KV_BLOCK_BYTES = 34 };
+/* Bytes of one row of `cols` elements. */
+static inline size_t leat_kv_row_bytes(int kv_type, size_t cols)
+{
+	return kv_type == LEAT_KV_Q8_0 ? cols / LEAT_KV_BLOCK * LEAT_KV_BLOCK_BYTES
+	       : kv_type == LEAT_KV_F16 ? cols * 2 : cols * 4;
+}
+
 /* Where a backend finds state: filled by state/, which owns the memory. */
 enum { LEAT_MAX_STATE_TENSORS = 8 };
 struct leat_state_view {

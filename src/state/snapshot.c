@@ -11,14 +11,14 @@
 enum leat_status leat_snapshot_sizes(struct leat_snapshot *x, struct leat_error *err)
 {
 	uint64_t cell = 0, rows = 0, layers = (uint64_t)x->n_layer, n;
-	int bad = x->key.kv_type != LEAT_STORE_F16 && x->key.kv_type != LEAT_STORE_F32;
+	int bad = x->key.kv_type < 0 || x->key.kv_type >= LEAT_KV_TYPES;
 	for (int i = 0; i < x->n_spec && !bad; i++) {
 		const struct leat_state_spec *t = &x->spec[i];
 		uint64_t cols = (uint64_t)t->cols;
 		if (t->per_token) {
 			/* 2^20 heads of 2^28 elements of 4 bytes, 2^16 layers: within 2^66, so each step is checked */
-			bad = leat_mul_u64(cols * (uint64_t)t->heads, layers, &n) ||
-			      leat_mul_u64(n, x->key.kv_type == LEAT_STORE_F16 ? 2 : 4, &n) ||
+			bad = (x->key.kv_type == LEAT_STORE_Q8_0 && cols % LEAT_KV_BLOCK) ||
+			      leat_mul_u64(leat_kv_row_bytes(x->key.kv_type, cols) * (uint64_t)t->heads, layers, &n) ||
 			      leat_mul_u64(n, (uint64_t)(x->n_fed - x->first), &n) || leat_add_u64(rows, n, &rows);
 		} else {
 			bad = leat_mul_u64(cols, layers, &n) || leat_align_u64(n, 16, &n) ||
@@ -55,10 +55,20 @@ static int has_nonfinite16(const unsigned char *p, uint64_t bytes)
 	return bad != 0;
 }
 
+/* Blocks begin with their scale, an f16. */
+static int has_nonfinite_block(const unsigned char *p, uint64_t bytes)
+{
+	int bad = 0;
+	for (uint64_t i = 0; i + LEAT_KV_BLOCK_BYTES <= bytes; i += LEAT_KV_BLOCK_BYTES)
+		bad |= has_nonfinite16(p + i, 2);
+	return bad;
+}
+
 enum leat_status leat_snapshot_finite(const struct leat_snapshot *x, struct leat_error *err)
 {
-	int rows = x->key.kv_type == LEAT_STORE_F16 ? has_nonfinite16(x->rows, x->rows_bytes)
-						    : has_nonfinite32(x->rows, x->rows_bytes);
+	int rows = x->key.kv_type == LEAT_STORE_F16    ? has_nonfinite16(x->rows, x->rows_bytes)
+		   : x->key.kv_type == LEAT_STORE_Q8_0 ? has_nonfinite_block(x->rows, x->rows_bytes)
+						       : has_nonfinite32(x->rows, x->rows_bytes);
 	if (!rows && !has_nonfinite32(x->cell, x->cell_bytes))
 		return LEAT_OK;
 	return leat_fail(err, LEAT_E_FORMAT, rows ? "rows" : "cell", LEAT_NO_OFFSET,
@@ -156,7 +166,7 @@ static void page_rows(const struct leat_snapshot *x, const struct leat_store *s,
 	size_t held = (size_t)(x->n_fed - x->first);
 	unsigned char *rows = x->rows;
 	for (int t = 0; t < s->n_spec; t++) {
-		size_t row = (size_t)s->spec[t].cols * (v->kv_type == LEAT_STORE_F16 ? 2 : 4);
+		size_t row = leat_kv_row_bytes(v->kv_type, (size_t)s->spec[t].cols);
 		if (!s->spec[t].per_token)
 			continue;
 		for (int l = 0; l < s->n_layer; l++)

@@ -8,17 +8,12 @@
 
 #include "base/arena.h"
 
-static size_t elem_bytes(int kv_type)
-{
-	return kv_type == LEAT_STORE_F16 ? 2 : 4;
-}
-
 uint64_t leat_store_token_bytes(const struct leat_state_spec *spec, int n_spec, int n_layer, int kv_type)
 {
 	uint64_t n = 0;
 	for (int i = 0; i < n_spec; i++)
 		if (spec[i].per_token)
-			n += (uint64_t)spec[i].heads * (uint64_t)spec[i].cols * elem_bytes(kv_type);
+			n += (uint64_t)spec[i].heads * leat_kv_row_bytes(kv_type, (size_t)spec[i].cols);
 	return n * (uint64_t)n_layer;
 }
 
@@ -38,7 +33,7 @@ static void lay_out(struct leat_state_view *v, const struct leat_store_params *p
 		const struct leat_state_spec *t = &p->spec[i];
 		size_t layers = (size_t)p->n_layer, cols = (size_t)t->cols;
 		if (t->per_token) {
-			v->page_head[i] = (size_t)v->page_tokens * cols * elem_bytes(p->kv_type);
+			v->page_head[i] = (size_t)v->page_tokens * leat_kv_row_bytes(p->kv_type, cols);
 			v->page_layer[i] = v->page_head[i] * (size_t)t->heads;
 			v->page_offset[i] = v->page_bytes;
 			v->page_bytes += v->page_layer[i] * layers;
@@ -133,6 +128,11 @@ static enum leat_status set_up(struct leat_store *s, const struct leat_store_par
 	if (page_tokens < 1 || page_tokens > 65536 || (page_tokens & (page_tokens - 1)))
 		return leat_fail(err, LEAT_E_ARG, "page_tokens", LEAT_NO_OFFSET,
 				 "pages of %d tokens, wanted a power of two up to 65536", page_tokens);
+	for (int i = 0; i < p->n_spec; i++)
+		if (p->kv_type == LEAT_STORE_Q8_0 && p->spec[i].per_token && p->spec[i].cols % LEAT_KV_BLOCK)
+			return leat_fail(err, LEAT_E_ARG, "kv_type", LEAT_NO_OFFSET,
+					 "cache type q8_0 keeps heads in blocks of %d elements, and this model's have "
+					 "%d; f16 and f32 take any", LEAT_KV_BLOCK, p->spec[i].cols);
 	s->backend = p->backend;
 	s->dev = p->dev;
 	s->n_cells = p->n_cells;

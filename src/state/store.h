@@ -61,11 +61,11 @@ struct leat_store_params {
 	int n_slots;     /* sequences at a time */
 	int n_cells;     /* recurrent states at a time: two per sequence, and snapshots */
 	int64_t n_ctx;   /* tokens per sequence that page tables hold */
-	int kv_type;     /* LEAT_STORE_F16, LEAT_STORE_F32 */
+	int kv_type;     /* LEAT_STORE_F16, LEAT_STORE_F32; LEAT_STORE_Q8_0: cols of per-token tensors in 32s, E_ARG */
 	int page_tokens; /* 0: LEAT_STORE_PAGE_TOKENS; a power of two */
 	int n_pages;     /* 0: n_ctx tokens for every slot; < 0: that, and -n_pages more (for the prefix index) */
 };
-enum { LEAT_STORE_F16, LEAT_STORE_F32 };
+enum { LEAT_STORE_F16 = LEAT_KV_F16, LEAT_STORE_F32 = LEAT_KV_F32, LEAT_STORE_Q8_0 = LEAT_KV_Q8_0 };
 enum { LEAT_STORE_PAGE_TOKENS = 64 };
 
 /* E_NOMEM names the bytes wanted. E_ARG: page_tokens. E_CONTEXT: more pages than can be numbered. */

@@ -234,6 +234,25 @@ static void greedy(const char *name, const struct reference *r, const char *json
 	free(all);
 }
 
+/* e of a cache in blocks of 32: half a step of 1/127 of a block's largest value, in every key and value. What heads
+ * that are no multiple of 32 are told. */
+static void q8_0_cache(const char *name, struct reference *r)
+{
+	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_engine *e = NULL;
+	if (r->model->w.spec[0].cols % 32 == 0) {
+		check(name, r, LEAT_MODE_DEFAULT, "q8_0", 0.125, 0);
+		check(name, r, LEAT_MODE_DETERMINISTIC, "q8_0", 0.125, 0);
+		return;
+	}
+	p.kv_type = "q8_0";
+	assert_int_equal(leat_engine_create(r->model, &p, &e, &err), LEAT_E_ARG);
+	assert_string_equal(err.where, "kv_type");
+	assert_non_null(strstr(err.message, "48"));
+	printf("%-28s refuses cache q8_0: %s\n", name, err.message);
+}
+
 /* A model of the oracle, as GGUF or as the folder that it came in. */
 static void hf_source(const char *name, const char *model, const char *json, const char *logits)
 {
@@ -241,6 +260,7 @@ static void hf_source(const char *name, const char *model, const char *json, con
 	check(name, &r, LEAT_MODE_DEFAULT, "f32", 1e-3, 0);
 	check(name, &r, LEAT_MODE_REFERENCE, "f32", 1e-3, 0);
 	greedy(name, &r, json);
+	q8_0_cache(name, &r);
 	check_modes(name, &r, 5e-3, 0);
 }
 

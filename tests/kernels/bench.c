@@ -148,7 +148,7 @@ static void run_attn(const struct leat_kernels *k, const struct job *j)
 {
 	static int32_t page[4096 / LEAT_ATTN_KEYS];
 	static _Alignas(64) float scratch[LEAT_ATTN_SCRATCH];
-	size_t row = (size_t)j->n_cols * (j->format == LEAT_KV_F16 ? 2 : 4), page_bytes = row * LEAT_ATTN_KEYS;
+	size_t row = leat_kv_row_bytes(j->format, (size_t)j->n_cols), page_bytes = row * LEAT_ATTN_KEYS;
 	struct leat_attn a = {big, big + BIG / 2, page_bytes, page, j->n_cols, j->n_rows, 0, j->n_tokens, 0.1f,
 			      LEAT_ATTN_KEYS};
 
@@ -312,10 +312,11 @@ static int add_attn(struct job *job)
 					  .n_rows = group[i % 2],
 					  .n_tokens = 4096};
 			j->slot = offsetof(struct leat_kernels, attn) + (size_t)type * sizeof(void (*)(void));
-			j->bytes = 2.0 * j->n_tokens * j->n_cols * (type == LEAT_KV_F16 ? 2 : 4);
+			j->bytes = 2.0 * j->n_tokens * (double)leat_kv_row_bytes(type, (size_t)j->n_cols);
 			j->flops = 4.0 * j->n_tokens * j->n_cols * j->n_rows;
-			snprintf(j->name, sizeof j->name, "attn.%s %dx%d", type == LEAT_KV_F16 ? "f16" : "f32",
-				 j->n_rows, j->n_cols);
+			snprintf(j->name, sizeof j->name, "attn.%s %dx%d",
+				 type == LEAT_KV_F16 ? "f16" : type == LEAT_KV_F32 ? "f32" : "q8_0", j->n_rows,
+				 j->n_cols);
 		}
 	return n;
 }

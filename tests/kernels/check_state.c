@@ -5,6 +5,7 @@
 
 #include "base/f16.h"
 #include "kerncheck.h"
+#include "quant/q8_0.h"
 
 enum { MAX_KEYS = 512, LEAST_PAGE = 16 };
 
@@ -17,15 +18,27 @@ struct attn_case {
 	float *k, *v;
 };
 
-static size_t kv_width(int type)
+/* Writes a row as the cache keeps it, and what it then says. */
+static void kv_write(int type, unsigned char *at, float *values, size_t n)
 {
-	return type == LEAT_KV_F16 ? 2 : 4;
+	if (type == LEAT_KV_Q8_0) {
+		portable()->to_q8_0(at, values, (int)n);
+		leat_q8_0_dequant(values, at, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint16_t h = leat_f32_to_f16(values[i]);
+		if (type == LEAT_KV_F16)
+			values[i] = leat_f16_to_f32(h);
+		memcpy(at + i * (type == LEAT_KV_F16 ? 2 : 4), type == LEAT_KV_F16 ? (void *)&h : (void *)&values[i],
+		       type == LEAT_KV_F16 ? 2 : 4);
+	}
 }
 
 /* Random keys or values of all positions below end; the page that holds the last ones lies last and ends after them. */
 static unsigned char *make_pages(struct attn_case *c, float **ret_values, int range)
 {
-	size_t size = (size_t)c->a.head_size, width = kv_width(c->type), row = size * width;
+	size_t size = (size_t)c->a.head_size, row = leat_kv_row_bytes(c->type, size);
 	int tokens = c->a.page_tokens, n_pages = (c->a.end - 1) / tokens + 1, rest = c->a.end - (n_pages - 1) * tokens;
 	unsigned char *base = guard((size_t)(n_pages - 1) * c->a.page_bytes + (size_t)rest * row);
 	float *values = guard_f32((size_t)c->a.end * size);
@@ -33,12 +46,9 @@ static unsigned char *make_pages(struct attn_case *c, float **ret_values, int ra
 	for (int p = 0; p < c->a.end; p++) {
 		unsigned char *at = base + (size_t)c->page[p / tokens] * c->a.page_bytes +
 				    (size_t)(p % tokens) * row;
-		for (size_t i = 0; i < size; i++) {
-			float x = rnd_f32(range);
-			uint16_t h = leat_f32_to_f16(x);
-			values[(size_t)p * size + i] = c->type == LEAT_KV_F16 ? leat_f16_to_f32(h) : x;
-			memcpy(at + i * width, c->type == LEAT_KV_F16 ? (void *)&h : (void *)&x, width);
-		}
+		for (size_t i = 0; i < size; i++)
+			values[(size_t)p * size + i] = rnd_f32(range);
+		kv_write(c->type, at, values + (size_t)p * size, size);
 	}
 	*ret_values = values;
 	return base;
@@ -56,7 +66,7 @@ static void make_attn(struct attn_case *c, int type, int head_size, int n_group,
 	c->a.first = first;
 	c->a.end = end;
 	c->a.scale = 1.0f / sqrtf((float)head_size);
-	c->a.page_bytes = (size_t)head_size * kv_width(type) * (size_t)tokens + 64 * (size_t)rnd_below(3);
+	c->a.page_bytes = leat_kv_row_bytes(type, (size_t)head_size) * (size_t)tokens + 64 * (size_t)rnd_below(3);
 	for (int i = 0; i < n_pages; i++) /* the last page stays last, others turn around */
 		c->page[i] = i == n_pages - 1 ? i : n_pages - 2 - i;
 	c->a.page = c->page;
@@ -113,18 +123,59 @@ static double attn_case(leat_attn_fn *fn, int type, int head_size, int n_group, 
 
 static double check_attn(const struct leat_kernels *k, int type)
 {
-	static const int sizes[] = {8, 16, 24, 40, 64, 72, 80, 96, 128, 256};
+	static const int any[] = {8, 16, 24, 40, 64, 72, 80, 96, 128, 256}, whole[] = {32, 64, 96, 128, 160, 256};
 	static const int groups[] = {1, 2, 3, 4, 5, 7, 8, 14};
 	leat_attn_fn *fn = k->attn[type];
 	double worst = 0;
 
-	for (size_t s = 0; s < COUNT_OF(sizes); s++)
+	int blocks = type == LEAT_KV_Q8_0;
+	const int *sizes = blocks ? whole : any;
+
+	for (size_t s = 0; s < (blocks ? COUNT_OF(whole) : COUNT_OF(any)); s++)
 		for (size_t g = 0; g < COUNT_OF(groups); g++) {
 			int end = 1 + rnd_below(MAX_KEYS - 1);
 			worst = fmax(worst, attn_case(fn, type, sizes[s], groups[g], rnd_below(end), end));
 			worst = fmax(worst, attn_case(fn, type, sizes[s], groups[g], 0, 1 + rnd_below(70)));
 		}
 	return fmax(worst, attn_case(fn, type, LEAT_MAX_HEAD_SIZE, LEAT_MAX_GROUP, 3, 200));
+}
+
+/* Bytes as the portable form gives them, and values within half a step of what went in. */
+static double check_to_q8_0(const struct leat_kernels *k, int which)
+{
+	static const float odd[] = {0, NAN, INFINITY, -INFINITY, 3e38f, 1e7f, 1e-9f, 7.6e-6f, 1e-40f, -0.0f};
+	double worst = 0;
+
+	(void)which;
+	for (int round = 0; round < 2000; round++) {
+		int n = 32 * (1 + rnd_below(8)), special = round % 4 == 0;
+		size_t bytes = leat_kv_row_bytes(LEAT_KV_Q8_0, (size_t)n);
+		float *x = random_f32((size_t)n, special ? 30 : 6), *back = guard_f32((size_t)n);
+		unsigned char *y = guard(bytes), *want = guard(bytes);
+		if (special)
+			x[rnd_below(n)] = odd[(size_t)rnd_below((int)COUNT_OF(odd))];
+		k->to_q8_0(y, x, n);
+		portable()->to_q8_0(want, x, n);
+		int same = !memcmp(y, want, bytes);
+		leat_q8_0_dequant(back, y, (size_t)n);
+		for (int b = 0; b < n && !special; b += 32) {
+			double most = 0;
+			for (int i = b; i < b + 32; i++)
+				most = fmax(most, fabs((double)x[i]));
+			for (int i = b; i < b + 32; i++)
+				worst = fmax(worst, fabs((double)back[i] - (double)x[i]) / most);
+		}
+		for (int b = 0; b < n; b += 32) { /* what is not finite shows, and never as a finite value */
+			int finite = 1;
+			for (int i = b; i < b + 32; i++)
+				finite &= isfinite(x[i]) != 0;
+			for (int i = b; i < b + 32; i++)
+				same &= finite || isnan(back[i]);
+		}
+		if (guard_reset() || !same)
+			return INFINITY;
+	}
+	return worst;
 }
 
 struct wkv {
@@ -230,7 +281,11 @@ int checks_state(struct check *table)
 
 	table[0] = (struct check){"attn.f16", attn + LEAT_KV_F16 * next, 1e-5, check_attn, LEAT_KV_F16};
 	table[1] = (struct check){"attn.f32", attn + LEAT_KV_F32 * next, 1e-5, check_attn, LEAT_KV_F32};
-	table[2] = (struct check){"wkv7", offsetof(struct leat_kernels, wkv7), 2e-6, check_wkv7, 0};
-	table[3] = (struct check){"bonus", offsetof(struct leat_kernels, bonus), 1e-6, check_bonus, 0};
-	return 4;
+	table[2] = (struct check){"attn.q8_0", attn + LEAT_KV_Q8_0 * next, 1e-5, check_attn, LEAT_KV_Q8_0};
+	table[3] = (struct check){"wkv7", offsetof(struct leat_kernels, wkv7), 2e-6, check_wkv7, 0};
+	table[4] = (struct check){"bonus", offsetof(struct leat_kernels, bonus), 1e-6, check_bonus, 0};
+	/* half a step, and the rounding of the scale */
+	table[5] = (struct check){"to_q8_0", offsetof(struct leat_kernels, to_q8_0), 0.5 / 127 + 127.0 / 127 / 2048,
+				  check_to_q8_0, 0};
+	return 6;
 }

@@ -132,6 +132,16 @@ LEAT_INLINE vf vf_load_f16_n(const unsigned char *p, int n)
 {
 	return _mm256_cvtph_ps(vf_half_n(p, n));
 }
+/* 8 signed bytes. */
+LEAT_INLINE vf vf_load_i8(const unsigned char *p)
+{
+	return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
+}
+/* One f16 in all lanes. */
+LEAT_INLINE vf vf_set1_f16(const unsigned char *p)
+{
+	return f8_set1_f16(p);
+}
 LEAT_INLINE vf vf_from_bf16(__m128i h)
 {
 	return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));

@@ -115,6 +115,16 @@ LEAT_INLINE vf vf_scale2(vf a, vf n)
 	return _mm512_scalef_ps(a, n);
 }
 
+/* 16 signed bytes. */
+LEAT_INLINE vf vf_load_i8(const unsigned char *p)
+{
+	return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)));
+}
+/* One f16 in all lanes. */
+LEAT_INLINE vf vf_set1_f16(const unsigned char *p)
+{
+	return _mm512_cvtph_ps(_mm256_set1_epi16(half_at(p)));
+}
 LEAT_INLINE vf vf_load_f16(const unsigned char *p)
 {
 	return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));

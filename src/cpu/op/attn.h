@@ -123,11 +123,12 @@ LEAT_INLINE void attn_group(float *y, const float *q, const struct leat_attn *a,
 		attn_values(y, score, page, size, d, size - d, format, n_q, 1);
 }
 
-LEAT_INLINE void attn_any(float *y, const float *q, const struct leat_attn *a, float *scratch, int format)
+LEAT_INLINE void attn_any(float *y, const float *q, const struct leat_attn *a, float *scratch, int kv)
 {
+	int format = kv == LEAT_KV_F32 ? LEAT_QUANT_f32 : kv == LEAT_KV_F16 ? LEAT_QUANT_f16 : LEAT_QUANT_q8_0;
 	float *score = scratch, *most = scratch + 4 * LEAT_ATTN_KEYS, *total = most + LEAT_MAX_GROUP;
 	int size = a->head_size;
-	size_t width = format == LEAT_QUANT_f32 ? 4 : 2, row_bytes = (size_t)size * width;
+	size_t row_bytes = leat_kv_row_bytes(kv, (size_t)size);
 
 	for (int g = 0; g < a->n_group; g++) {
 		most[g] = -INFINITY;

@@ -108,6 +108,42 @@ LEAT_INLINE void to_x16_block(int16_t *q, float *d, float *s, const float *x, in
 		s[half / (LEAT_X16_BLOCK / 2)] = (float)i16_sum16(q + half) * *d;
 }
 
+/* As isa_scalar.c does it, to the byte. */
+LEAT_INLINE void to_q8_0_block(unsigned char *y, const float *x)
+{
+	struct leat_q8_0 b = {.d = 0x7e00};
+	float lane[VF_N], top = 0, d = 0;
+	int16_t q[32];
+	vf most = vf_zero();
+	int finite = 1;
+
+	for (int i = 0; i < 32; i += VF_N)
+		most = vf_max_bits(most, vf_abs(vf_load(x + i)));
+	vf_store(lane, most);
+	for (int i = 0; i < VF_N; i++) {
+		finite &= lane[i] < INFINITY; /* false for NaN */
+		top = lane[i] > top ? lane[i] : top;
+	}
+	if (finite && top / 127.0f < 65520.0f) {
+		b.d = leat_f32_to_f16(top / 127.0f);
+		d = leat_f16_to_f32(b.d);
+	}
+	vf most_q = vf_set1(127.0f), least_q = vf_set1(-127.0f);
+	for (int i = 0; i < 32; i += VF_N) {
+		vf v = d > 0 ? vf_div(vf_load(x + i), vf_set1(d)) : vf_zero();
+		vf_store_i16(q + i, vf_min(vf_max(v, least_q), most_q));
+	}
+	for (int i = 0; i < 32; i++)
+		b.qs[i] = (int8_t)q[i];
+	memcpy(y, &b, sizeof b);
+}
+
+static void to_q8_0(unsigned char *y, const float *x, int n)
+{
+	for (int k = 0; k < n; k += 32, y += sizeof(struct leat_q8_0))
+		to_q8_0_block(y, x + k);
+}
+
 static void to_x16(int16_t *q, float *d, float *s, const float *x, int n)
 {
 	for (int k = 0; k < n; k += LEAT_X16_BLOCK, s += 2)

@@ -19,9 +19,18 @@ LEAT_INLINE void vf_put(float *p, vf a, int m)
 		vf_store_n(p, a, m);
 }
 
-/* Formats whose block is one element, and so columns need not come in blocks. */
+/* Of a row in blocks of 32, which are whole vectors. */
+LEAT_INLINE vf q8_0_get(const unsigned char *row, int k)
+{
+	const unsigned char *b = row + (size_t)(k / 32) * sizeof(struct leat_q8_0);
+	return vf_mul(vf_load_i8(b + offsetof(struct leat_q8_0, qs) + k % 32), vf_set1_f16(b));
+}
+
+/* Formats whose block is one element, and so columns need not come in blocks; and rows of Q8_0. */
 LEAT_INLINE vf float_get(int format, const unsigned char *row, int k, int m)
 {
+	if (format == LEAT_QUANT_q8_0)
+		return q8_0_get(row, k);
 	const unsigned char *p = row + (size_t)k * (format == LEAT_QUANT_f32 ? 4 : 2);
 	vf r;
 

@@ -58,12 +58,17 @@ static void gemm_f32(float *y, size_t y_stride, const void *panel, const void *x
 
 static void attn_f16(float *y, const float *q, const struct leat_attn *a, float *scratch)
 {
-	attn_any(y, q, a, scratch, LEAT_QUANT_f16);
+	attn_any(y, q, a, scratch, LEAT_KV_F16);
 }
 
 static void attn_f32(float *y, const float *q, const struct leat_attn *a, float *scratch)
 {
-	attn_any(y, q, a, scratch, LEAT_QUANT_f32);
+	attn_any(y, q, a, scratch, LEAT_KV_F32);
+}
+
+static void attn_q8_0(float *y, const float *q, const struct leat_attn *a, float *scratch)
+{
+	attn_any(y, q, a, scratch, LEAT_KV_Q8_0);
 }
 
 static void fill_products(struct leat_kernels *k)
@@ -108,6 +113,8 @@ static void fill(struct leat_kernels *k)
 	k->rope[LEAT_ROPE_NEIGHBOURS] = rope_neighbours;
 	k->attn[LEAT_KV_F16] = attn_f16;
 	k->attn[LEAT_KV_F32] = attn_f32;
+	k->attn[LEAT_KV_Q8_0] = attn_q8_0;
+	k->to_q8_0 = to_q8_0;
 	k->wkv7 = wkv7;
 	k->bonus = bonus;
 }

@@ -26,7 +26,7 @@ struct bench {
 	int n_vocab;
 };
 
-static struct bench begin(const char *file, int n_ctx, int window, int n_batch)
+static struct bench begin(const char *file, const char *kv_type, int n_ctx, int window, int n_batch)
 {
 	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
 	struct leat_model_info info = { .struct_size = sizeof info };
@@ -40,6 +40,7 @@ static struct bench begin(const char *file, int n_ctx, int window, int n_batch)
 	p.n_ctx = n_ctx;
 	p.n_batch = n_batch;
 	p.window = window;
+	p.kv_type = kv_type;
 	p.opts = "hugepages=off"; /* so that memory comes in small pages */
 	p.mode = LEAT_MODE_DETERMINISTIC;
 	MUST(leat_engine_create(b.m, &p, &b.e, &err));
@@ -88,11 +89,13 @@ static int within_2_percent(uint64_t a, uint64_t b)
 
 static void test_prediction(void **state)
 {
-	static const char *const files[] = { "models/demo-qwen2.gguf", "models/demo-rwkv7.gguf" };
+	static const char *const files[] = { "models/demo-qwen2.gguf", "models/demo-rwkv7.gguf",
+					     "models/demo-qwen2.gguf" };
+	static const char *const caches[] = { NULL, NULL, "q8_0" };
 	static const int tokens[] = { 100, 1000, 4000 };
 	(void)state;
-	for (int f = 0; f < 2; f++) {
-		struct bench b = begin(files[f], 4096, 0, 64);
+	for (int f = 0; f < 3; f++) {
+		struct bench b = begin(files[f], caches[f], 4096, 0, 64);
 		struct leat_session *s;
 		MUST(leat_session_create(b.e, &s, &err));
 		assert_int_equal(memory(&b).resident_bytes, 0);
@@ -107,6 +110,8 @@ static void test_prediction(void **state)
 			assert_true(m.resident_bytes <= m.reserved_bytes && m.copies_bytes <= m.weights_bytes);
 			if (m.page_tokens)
 				assert_int_equal(m.used_bytes, want);
+			if (f == 2) /* 5 layers, keys and values of 2 heads of 64: two blocks of 34 bytes a head */
+				assert_int_equal(m.token_bytes, 5 * 2 * 2 * 2 * 34);
 		}
 		assert_true(leat_engine_predict_bytes(b.e, 1, 2) == UINT64_MAX);
 		leat_session_unref(s);
@@ -133,9 +138,10 @@ static int keep(void *user, size_t index, const float *logits, int32_t n_rows)
 static void test_window(void **state)
 {
 	enum { WINDOW = 128, LONG = 1280 };
-	struct bench b = begin("models/demo-qwen2.gguf", 2048, WINDOW, 64);
-	struct bench c = begin("models/demo-qwen2.gguf", 2048, 0, 64);
-	struct bench d = begin("models/demo-qwen2.gguf", 2048, WINDOW, LONG); /* all in one step: nothing has gone */
+	struct bench b = begin("models/demo-qwen2.gguf", NULL, 2048, WINDOW, 64);
+	struct bench c = begin("models/demo-qwen2.gguf", NULL, 2048, 0, 64);
+	/* all in one step: nothing has gone */
+	struct bench d = begin("models/demo-qwen2.gguf", NULL, 2048, WINDOW, LONG);
 	struct leat_session *s;
 	static struct logits with, without, at_once;
 	int32_t ids[LONG];

@@ -14,8 +14,10 @@
 #include "support/oracle.h"
 #include "unit/state/snaps.h"
 
-enum { N_MODELS = 2, PROMPT = 90, ANSWER = 24 };
-static const char *const files[N_MODELS] = { "models/demo-rwkv7.gguf", "models/demo-qwen2.gguf" };
+enum { N_MODELS = 3, PROMPT = 90, ANSWER = 24 };
+static const char *const files[N_MODELS] = { "models/demo-rwkv7.gguf", "models/demo-qwen2.gguf",
+					     "models/demo-qwen2.gguf" };
+static const char *const caches[N_MODELS] = { NULL, NULL, "q8_0" };
 static struct leat_error err = LEAT_ERROR_INIT;
 
 #define MUST(call)                                    \
@@ -43,6 +45,7 @@ static struct bench begin(int which, int mode)
 	p.n_seqs = 3;
 	p.n_ctx = 256;
 	p.mode = mode;
+	p.kv_type = caches[which];
 	MUST(leat_engine_create(b.m, &p, &b.e, &err));
 	for (int i = 0; i < PROMPT; i++)
 		b.prompt[i] = (i * 7 + 3) % info.n_vocab;
@@ -342,7 +345,7 @@ static void test_tuned(void **state)
 
 enum { LONG = 600 };
 
-static struct leat_engine *open_keeping(struct leat_model *m, const char *dir)
+static struct leat_engine *open_keeping(struct leat_model *m, const char *dir, const char *kv_type)
 {
 	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
 	struct leat_engine *e = NULL;
@@ -350,6 +353,7 @@ static struct leat_engine *open_keeping(struct leat_model *m, const char *dir)
 	p.n_ctx = 704;
 	p.n_batch = 128;
 	p.mode = LEAT_MODE_DETERMINISTIC;
+	p.kv_type = kv_type;
 	p.prefix_cache_bytes = dir ? 64 << 20 : 0;
 	p.state_dir = dir;
 	MUST(leat_engine_create(m, &p, &e, &err));
@@ -395,7 +399,8 @@ static void test_kept_beginnings(void **state)
 		assert_non_null(mkdtemp(dir));
 		for (int i = 0; i < LONG; i++)
 			t[i] = b.prompt[i % PROMPT] + (i * 31) % 11;
-		struct leat_engine *plain = open_keeping(b.m, NULL), *e = open_keeping(b.m, dir), *two = NULL;
+		struct leat_engine *plain = open_keeping(b.m, NULL, caches[which]);
+		struct leat_engine *e = open_keeping(b.m, dir, caches[which]), *two = NULL;
 		struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
 		serve(plain, b.m, t, LONG, want, ANSWER, &computed);
 		assert_int_equal(computed, LONG);
@@ -417,7 +422,7 @@ static void test_kept_beginnings(void **state)
 		assert_null(two);
 		leat_engine_unref(e);
 
-		e = open_keeping(b.m, dir);
+		e = open_keeping(b.m, dir, caches[which]);
 		serve(plain, b.m, t, LONG, want, ANSWER, &computed);
 		serve(e, b.m, t, LONG, got, ANSWER, &computed);
 		assert_int_equal(computed, 1);

@@ -197,6 +197,90 @@ static void refused(const struct leat_snapshot *x, const struct leat_store *s, c
 	assert_string_equal(err.code, "state_incompatible");
 }
 
+/* A sequence of N rows in blocks of 8 bits, every byte of its rows told apart; *ret_s: the store. */
+static struct leat_snapshot *blocks_make(int page_tokens, struct leat_store **ret_s)
+{
+	static const struct leat_state_spec wide[] = { { 1, 2, 64 }, { 1, 2, 64 } };
+	struct leat_store_params p = { .backend = &heap, .spec = wide, .n_spec = 2, .n_layer = HEAP_LAYERS,
+				       .n_slots = 2, .n_ctx = 256, .kv_type = LEAT_STORE_Q8_0,
+				       .page_tokens = page_tokens };
+	struct leat_prefix_key k = key1();
+	struct leat_snapshot *x = NULL;
+	struct leat_store *s = NULL;
+	int32_t t[N] = { 0 };
+	assert_int_equal(leat_store_create(&p, &s, NULL), LEAT_OK);
+	assert_int_equal(s->view.page_head[0], (size_t)page_tokens * 68);
+	int slot = leat_slot_take(s);
+	assert_int_equal(leat_slot_prepare(s, slot, 0, N), 0);
+	for (size_t i = 0; i < s->pages_bytes; i++)
+		s->view.pages[i] = i % 34 == 0 ? 0x12 : i % 34 == 1 ? 0x3c : (unsigned char)(i * 7);
+	struct leat_snapshot_place at = { .tokens = t, .n_tokens = N, .n_fed = N, .slot = slot, .cell = -1 };
+	assert_int_equal(leat_snapshot_take(s, &k, &at, &x, NULL), LEAT_OK);
+	assert_int_equal(x->rows_bytes, (uint64_t)N * leat_store_token_bytes(wide, 2, HEAP_LAYERS, p.kv_type));
+	assert_int_equal(x->rows_bytes, N * HEAP_LAYERS * 2 * 2 * 68);
+	leat_slot_give(s, slot);
+	*ret_s = s;
+	return x;
+}
+
+/* Rows of Q8_0 come back through pages of another size, and a scale that is not finite, or a shape that has no whole
+ * blocks, is refused. */
+static void test_P11_rows_in_blocks(void **state)
+{
+	struct leat_store *a, *b;
+	struct leat_snapshot *x = blocks_make(16, &a), *other = blocks_make(64, &b), *y = NULL, *z = NULL;
+	struct leat_prefix_key k = key1();
+	struct leat_store *f16 = heap_store(1, 0, 1, 0, 256, 0);
+	struct snap_bytes bytes = snap_write(x);
+	int32_t t[N] = { 0 };
+	(void)state;
+	assert_int_equal(leat_snapshot_read(bytes.data, bytes.n, &y, NULL), LEAT_OK);
+	assert_int_equal(leat_snapshot_check(y, b, &k, VOCAB, 0, NULL), LEAT_OK);
+	refused(y, f16, &k, VOCAB, "kv_type");
+	int slot = leat_slot_take(b);
+	assert_int_equal(leat_snapshot_restore(y, b, slot, -1, NULL), LEAT_OK);
+	struct leat_snapshot_place at = { .tokens = t, .n_tokens = N, .n_fed = N, .slot = slot, .cell = -1 };
+	assert_int_equal(leat_snapshot_take(b, &k, &at, &z, NULL), LEAT_OK);
+	assert_memory_equal(z->rows, x->rows, x->rows_bytes);
+	static const struct {
+		size_t from_end;
+		int add;
+		unsigned char value;
+	} forged[] = { { 32 + 34, 1, 0x7c }, { 32 + 34, 1, 0xfe }, { 0, 272, 63 }, { 0, 288 + 116, 3 } };
+	leat_snapshot_unref(y);
+	for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
+		struct snap_bytes c = { malloc(bytes.n), bytes.n };
+		memcpy(c.data, bytes.data, bytes.n);
+		c.data[(forged[i].from_end ? c.n - forged[i].from_end : 0) + (size_t)forged[i].add] = forged[i].value;
+		seal(&c);
+		y = NULL;
+		assert_int_equal(leat_snapshot_read(c.data, c.n, &y, NULL), LEAT_E_FORMAT);
+		assert_null(y);
+		free(c.data);
+	}
+	free(bytes.data);
+	leat_snapshot_unref(x);
+	leat_snapshot_unref(other);
+	leat_snapshot_unref(z);
+	leat_store_destroy(a);
+	leat_store_destroy(b);
+	leat_store_destroy(f16);
+}
+
+/* Heads that are no multiple of a block. */
+static void test_no_blocks(void **state)
+{
+	struct leat_store_params p = { .backend = &heap, .spec = heap_spec, .n_spec = 2, .n_layer = 1, .n_slots = 1,
+				       .n_ctx = 64, .kv_type = LEAT_STORE_Q8_0 };
+	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_store *s = NULL;
+	(void)state;
+	assert_int_equal(leat_store_create(&p, &s, &err), LEAT_E_ARG);
+	assert_string_equal(err.where, "kv_type");
+	assert_non_null(strstr(err.message, "q8_0"));
+	assert_null(s);
+}
+
 /* A whole file of another model, adapter, mode, shape: refused, naming what differs. */
 static void test_P11_other_partner(void **state)
 {
@@ -261,6 +345,8 @@ int main(void)
 		cmocka_unit_test(test_rows_keep_their_places),
 		cmocka_unit_test(test_P11_flips_and_cuts),
 		cmocka_unit_test(test_P11_forged),
+		cmocka_unit_test(test_P11_rows_in_blocks),
+		cmocka_unit_test(test_no_blocks),
 		cmocka_unit_test(test_P11_other_partner),
 		cmocka_unit_test(test_window),
 	};
