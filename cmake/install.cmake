@@ -27,7 +27,7 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/leat" DESTINATION "${CMAKE_INST
 	FILES_MATCHING PATTERN "*.h")
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/LICENSE"
 	DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-install(FILES "${PROJECT_SOURCE_DIR}/examples/generate.c" DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/examples" DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.c")
 
 # leat.pc finds its tree from where it lies, so the tree may be moved; absolute folders stay where they are.
 set(pc_folder "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

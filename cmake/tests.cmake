@@ -107,10 +107,14 @@ foreach(source IN LISTS sources)
 	endif()
 endforeach()
 
-# The example is built as a user would: the public header alone.
-add_executable(example_generate "${PROJECT_SOURCE_DIR}/examples/generate.c")
-set_target_properties(example_generate PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-target_link_libraries(example_generate PRIVATE libleat)
+# The examples are built as a user would: the public header alone. cli.examples runs them.
+file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
+foreach(source IN LISTS sources)
+	get_filename_component(stem "${source}" NAME_WE)
+	add_executable(example_${stem} "${source}")
+	set_target_properties(example_${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+	target_link_libraries(example_${stem} PRIVATE libleat)
+endforeach()
 
 # What others see of leat: installed files, header, manual pages, shells. The compiler and the tools are the test's own
 # here, so a build with sanitizers adds nothing.

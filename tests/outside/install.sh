@@ -80,6 +80,18 @@ archive=$(echo "$flags" | sed 's/-lleat/-l:libleat.a/')
 expect 0 "$cc" -std=c11 greedy.c $archive -o archive
 speaks "pkg-config, archive" ./archive
 
+# ---- the other examples, as their first lines say ----
+flags=$(pkg-config --cflags --libs leat)
+for source in "$leat"/share/doc/leat/examples/*.c; do
+	name=$(basename "$source" .c)
+	# shellcheck disable=SC2086 # flags
+	expect 0 "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror "$source" $flags -o "$name"
+	checks=$((checks + 1))
+	grep -q "^ \*   ./$name model.gguf" "$source" || fail "$name.c does not say how it is used"
+done
+expect 0 env LD_LIBRARY_PATH="$leat/lib" ./load "$model" 64
+out 'an engine for 64 tokens'
+
 # ---- CMake ----
 cat >CMakeLists.txt <<'CMAKE'
 cmake_minimum_required(VERSION 3.20)
