@@ -74,11 +74,12 @@ struct leat_engine_info {
 	int32_t n_ctx;          /* tokens per sequence; 0: no limit */
 	int32_t n_seqs, n_batch, mode; /* as in the parameters, defaults filled in */
 	uint64_t state_bytes;   /* cache pages or recurrent states, as allocated */
-	uint64_t scratch_bytes; /* arenas of the plans built so far */
+	uint64_t scratch_bytes; /* plans built so far, and the memory that they compute in */
 	uint64_t plan_lookups, plan_hits; /* plans looked for, and found made already */
 	uint64_t steps, tokens; /* run so far */
 	char device[96];        /* "CPU: AMD EPYC ... (avx2 avx512 avx512vnni), 2 threads" */
-	char reserved[64];      /* zero */
+	uint64_t compile_ns;    /* spent on making plans, ahead of requests or for them */
+	char reserved[56];      /* zero */
 };
 
 /* Fills *info, as far as info->struct_size says that the caller knows it. Never fails when struct_size is set. */

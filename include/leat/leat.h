@@ -53,6 +53,7 @@
 
 #include "leat/status.h"
 #include "leat/model.h"
+#include "leat/cache.h"
 #include "leat/engine.h"
 #include "leat/request.h"
 #include "leat/chat.h"

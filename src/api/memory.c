@@ -40,7 +40,7 @@ void leat_engine_get_memory(struct leat_engine *e, struct leat_memory_info *info
 		.used_bytes = (uint64_t)n.used_pages * s->view.page_bytes + (uint64_t)n.used_cells * s->cell_bytes,
 		.peak_used_bytes = (uint64_t)n.peak_pages * s->view.page_bytes + (uint64_t)n.peak_cells * s->cell_bytes,
 		.spill_bytes = (uint64_t)n.n_spills * s->cell_bytes,
-		.scratch_bytes = e->plans.bytes,
+		.scratch_bytes = atomic_load_explicit(&e->told_scratch_bytes, memory_order_relaxed),
 		.books_bytes = s->book_bytes + e->step.block_bytes,
 	};
 	leat_drive_unlock(e);

@@ -31,8 +31,9 @@ enum leat_status leat_engine_get_info(const struct leat_engine *e, struct leat_e
 		.n_ctx = e->n_ctx > INT32_MAX ? 0 : (int32_t)e->n_ctx,
 		.state_bytes = e->store->cells_bytes + e->store->pages_bytes,
 		.scratch_bytes = atomic_load_explicit(&e->told_scratch_bytes, memory_order_relaxed),
-		.plan_lookups = atomic_load_explicit(&e->told_lookups, memory_order_relaxed),
-		.plan_hits = atomic_load_explicit(&e->told_hits, memory_order_relaxed),
+		.plan_lookups = atomic_load_explicit(&e->told[LEAT_CACHE_PLANS].lookups, memory_order_relaxed),
+		.plan_hits = atomic_load_explicit(&e->told[LEAT_CACHE_PLANS].hits, memory_order_relaxed),
+		.compile_ns = atomic_load_explicit(&e->told_compile_ns, memory_order_relaxed),
 		.steps = atomic_load_explicit(&e->told_steps, memory_order_relaxed),
 		.tokens = atomic_load_explicit(&e->told_tokens, memory_order_relaxed),
 	};

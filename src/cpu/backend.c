@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "cpu/exec.h"
@@ -36,6 +37,7 @@ static void cpu_close(void *dev)
 		return;
 	leat_pool_destroy(c->pool);
 	leat_cpu_unbind_all(c);
+	leat_bufpool_deinit(&c->scratch_pool);
 	for (int i = 0; c->scratch && i < c->n_threads; i++) {
 		free(c->scratch[i].panel);
 		free(c->scratch[i].attn);
@@ -57,6 +59,26 @@ static enum leat_status make_scratch(struct leat_cpu *c, struct leat_error *err)
 	return bad ? leat_fail(err, LEAT_E_NOMEM, "threads", LEAT_NO_OFFSET, "out of memory") : LEAT_OK;
 }
 
+static void *map_scratch(void *user, size_t bytes)
+{
+	const struct leat_cpu *c = user;
+	return leat_cpu_pages(bytes, leat_opt_on(c->opts, LEAT_OPT_hugepages));
+}
+
+static void unmap_scratch(void *user, void *p, size_t bytes)
+{
+	(void)user;
+	leat_cpu_pages_free(p, bytes);
+}
+
+/* One step runs at a time, and its result is read before the next one: so all plans may use the same scratch. */
+static void open_pool(struct leat_cpu *c, size_t max_idle_bytes)
+{
+	struct leat_buf_source source = { map_scratch, unmap_scratch, c };
+	leat_bufpool_init(&c->scratch_pool, &source, leat_opt_on(c->opts, LEAT_OPT_share_scratch),
+			  leat_opt_on(c->opts, LEAT_OPT_scratch_pool) ? max_idle_bytes : 0);
+}
+
 static enum leat_status cpu_open(const struct leat_device_params *p, void **ret, struct leat_error *err)
 {
 	struct leat_cpu *c = calloc(1, sizeof *c);
@@ -68,6 +90,7 @@ static enum leat_status cpu_open(const struct leat_device_params *p, void **ret,
 	c->opts = p->opts;
 	c->flags = p->mode == LEAT_MODE_REFERENCE ? 0 : leat_cpu_flags() & ~p->cpu_mask_off;
 	leat_kernels_init(&c->k, c->flags);
+	open_pool(c, p->max_idle_bytes);
 	int spin = p->spin_us >= 0 ? p->spin_us : c->n_threads > allowed ? 0 : DEFAULT_SPIN_US;
 	enum leat_status st = leat_pool_create(c->n_threads, spin, &c->pool, err);
 	if (st == LEAT_OK)
@@ -114,6 +137,34 @@ static void cpu_copy(void *dev, void *dst, const void *src, size_t bytes)
 {
 	(void)dev;
 	memmove(dst, src, bytes);
+}
+
+static void cpu_inspect(void *dev, const struct leat_exec *x, struct leat_exec_info *ret)
+{
+	(void)dev;
+	*ret = x->info;
+}
+
+static void cpu_scratch(void *dev, struct leat_bufpool_counts *ret)
+{
+	const struct leat_cpu *c = dev;
+	leat_bufpool_get_counts(&c->scratch_pool, ret);
+}
+
+static void cpu_trim(void *dev, size_t keep_bytes)
+{
+	struct leat_cpu *c = dev;
+	leat_bufpool_trim(&c->scratch_pool, keep_bytes);
+}
+
+/* Whole pages of the system within it: they read as zeros afterwards. */
+static void cpu_discard(void *dev, void *p, size_t bytes)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t before = (page - (uintptr_t)p % page) % page;
+	(void)dev;
+	if (bytes > before && bytes - before >= page)
+		madvise((char *)p + before, (bytes - before) / page * page, MADV_DONTNEED);
 }
 
 /* One op's units of this worker: claimed one by one, or a fixed share. */
@@ -173,6 +224,7 @@ static const float *cpu_result(void *dev, struct leat_exec *x, int row)
 extern const struct leat_backend leat_backend_cpu;
 const struct leat_backend leat_backend_cpu = {
 	.name = "cpu",
+	.steps_in_flight = 1,
 	.open = cpu_open,
 	.close = cpu_close,
 	.describe = cpu_describe,
@@ -183,6 +235,10 @@ const struct leat_backend leat_backend_cpu = {
 	.copy = cpu_copy,
 	.compile = leat_cpu_compile,
 	.release = leat_cpu_release,
+	.inspect = cpu_inspect,
+	.scratch = cpu_scratch,
+	.trim = cpu_trim,
+	.discard = cpu_discard,
 	.submit = cpu_submit,
 	.wait = cpu_wait,
 	.result = cpu_result,

@@ -68,7 +68,6 @@ static void measure(struct lower *l)
 		}
 	for (int i = 0; i < MAX_PREPS; i++)
 		l->prep[i] = (struct prep){ .buf = -1, .offset = (size_t)i * l->slot_bytes };
-	l->x->prep_bytes = l->slot_bytes * MAX_PREPS;
 }
 
 static struct leat_cpu_op *append(struct lower *l, const struct leat_op *op)
@@ -303,6 +302,11 @@ static int lower_all(struct lower *l)
 		if (lower_op(l, &p->op[i]) || prepare_output(l, i))
 			return 1;
 	place_barriers(x);
+	struct leat_cpu_op *fits = realloc(x->op, (size_t)x->n_ops * sizeof *fits);
+	if (fits) {
+		x->op = fits;
+		l->cap = x->n_ops;
+	}
 	x->ticket = leat_alloc_aligned((size_t)x->n_ops * sizeof *x->ticket);
 	return !x->ticket;
 }
@@ -327,21 +331,51 @@ static int grow_rows(struct leat_cpu *cpu, const struct leat_plan *p)
 	return 0;
 }
 
+/* Address space for the largest preparations; what is written of it shows when all ops are lowered. */
+static int take_scratch(struct lower *l)
+{
+	struct leat_exec *x = l->x;
+	struct leat_bufpool *pool = &x->cpu->scratch_pool;
+	x->arena_held = leat_bufpool_take(pool, LEAT_SCRATCH_ARENA, l->plan->arena_floats * sizeof(float));
+	x->prep_held = leat_bufpool_take(pool, LEAT_SCRATCH_PREP, l->slot_bytes * MAX_PREPS);
+	if (!x->arena_held || !x->prep_held)
+		return 1;
+	x->arena = x->arena_held->p;
+	x->prep = x->prep_held->p;
+	return 0;
+}
+
+static void sum_up(const struct lower *l)
+{
+	struct leat_exec *x = l->x;
+	const struct leat_plan *p = l->plan;
+	size_t arena = p->arena_floats * sizeof(float), prep = l->slot_bytes * (size_t)l->slots;
+	x->info = (struct leat_exec_info){
+		.n_launches = x->n_ops,
+		.table_bytes = sizeof *x + (size_t)l->cap * sizeof *x->op + (size_t)x->n_ops * sizeof *x->ticket,
+		.scratch_bytes = arena + prep,
+	};
+	for (int i = 0; i < x->n_ops; i++)
+		x->info.n_barriers += x->op[i].barrier;
+	for (int i = 0; i < p->n_bufs; i++)
+		x->info.padded_bytes += (size_t)leat_buf_rows(p, &p->buf[i]) *
+					(size_t)(p->buf[i].stride - p->buf[i].cols) * sizeof(float);
+	leat_bufpool_uses(x->arena_held, arena);
+	leat_bufpool_uses(x->prep_held, prep);
+}
+
 enum leat_status leat_cpu_compile(void *dev, const struct leat_plan *plan, struct leat_exec **ret, size_t *ret_bytes,
 				  struct leat_error *err)
 {
 	struct leat_cpu *cpu = dev;
 	struct leat_exec *x = calloc(1, sizeof *x);
 	struct lower l = { .x = x, .plan = plan };
-	int huge = leat_opt_on(cpu->opts, LEAT_OPT_hugepages), bad = !x;
+	int bad = !x;
 	if (!bad) {
 		x->cpu = cpu;
 		x->plan = plan;
 		measure(&l);
-		x->arena_bytes = plan->arena_floats * sizeof(float);
-		x->arena = leat_cpu_pages(x->arena_bytes ? x->arena_bytes : 64, huge);
-		x->prep = leat_cpu_pages(x->prep_bytes ? x->prep_bytes : 64, huge);
-		bad = !x->arena || !x->prep || grow_rows(cpu, plan) || lower_all(&l);
+		bad = take_scratch(&l) || grow_rows(cpu, plan) || lower_all(&l);
 	}
 	if (bad) {
 		leat_cpu_release(dev, x);
@@ -352,19 +386,19 @@ enum leat_status leat_cpu_compile(void *dev, const struct leat_plan *plan, struc
 				 "out of memory for a plan of %d tokens (%zu bytes of scratch)", plan->key.tokens,
 				 plan->arena_floats * sizeof(float));
 	}
-	*ret_bytes = x->arena_bytes + l.slot_bytes * (size_t)l.slots +
-		     (size_t)x->n_ops * (sizeof *x->op + sizeof *x->ticket);
+	sum_up(&l);
+	*ret_bytes = x->info.table_bytes;
 	*ret = x;
 	return LEAT_OK;
 }
 
 void leat_cpu_release(void *dev, struct leat_exec *x)
 {
-	(void)dev;
+	struct leat_cpu *cpu = dev;
 	if (!x)
 		return;
-	leat_cpu_pages_free(x->arena, x->arena_bytes ? x->arena_bytes : 64);
-	leat_cpu_pages_free(x->prep, x->prep_bytes ? x->prep_bytes : 64);
+	leat_bufpool_give(&cpu->scratch_pool, x->arena_held);
+	leat_bufpool_give(&cpu->scratch_pool, x->prep_held);
 	free(x->op);
 	free(x->ticket);
 	free(x);

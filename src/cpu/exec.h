@@ -84,6 +84,7 @@ struct leat_cpu {
 	uint64_t opts;
 	struct leat_cpu_scratch *scratch; /* per worker */
 	struct leat_cpu_weights weights;
+	struct leat_bufpool scratch_pool; /* arenas and prepared activations */
 };
 
 struct leat_exec {
@@ -93,9 +94,9 @@ struct leat_exec {
 	struct leat_cpu_op *op;
 	struct leat_cpu_ticket *ticket;
 	float *arena;
-	size_t arena_bytes;
 	unsigned char *prep;   /* prepared activations */
-	size_t prep_bytes;
+	struct leat_pooled *arena_held, *prep_held;
+	struct leat_exec_info info;
 	/* of the step that runs */
 	const struct leat_step *step;
 	const struct leat_state_view *state;
@@ -115,6 +116,7 @@ const unsigned char *leat_cpu_weight(const struct leat_cpu *c, const struct leat
 enum leat_status leat_cpu_compile(void *dev, const struct leat_plan *plan, struct leat_exec **ret, size_t *ret_bytes,
 				  struct leat_error *err);
 void leat_cpu_release(void *dev, struct leat_exec *x);
+enum { LEAT_SCRATCH_ARENA, LEAT_SCRATCH_PREP }; /* kinds of pooled buffers: a plan has one of each */
 
 /* Sets run, units, rows of a lowered op by its kind; the table of kinds is in ops_*.c. */
 struct leat_cpu_lowering {

@@ -23,7 +23,6 @@ enum {
 	MAX_STALL_MS = 3600000,
 	MAX_KEPT = 1 << 20,        /* pages or cells of the prefix cache */
 };
-static const size_t plan_cache_bytes = (size_t)1 << 30;
 static const size_t logits_bytes = (size_t)256 << 20; /* most that one step may return */
 
 static enum leat_status arg_error(struct leat_error *err, const char *field, long long found, long long lo,
@@ -144,12 +143,16 @@ static int choose_threads(const struct leat_engine *e, int asked)
 
 static enum leat_status open_device(struct leat_engine *e, const struct leat_engine_params *p, struct leat_error *err)
 {
+	struct leat_plan_limits limits;
+	LEAT_TRY(leat_caches_choose(e, &limits, err));
+	e->max_idle_bytes = limits.max_bytes / 4;
 	struct leat_device_params dp = {
 		.n_threads = e->n_threads,
 		.spin_us = p->threads_poll_us < 0 ? 0 : p->threads_poll_us ? p->threads_poll_us : -1,
 		.mode = e->mode,
 		.cpu_mask_off = p->cpu_mask_off,
 		.opts = e->opts,
+		.max_idle_bytes = e->max_idle_bytes,
 	};
 	LEAT_TRY(e->backend->open(&dp, &e->dev, err));
 	e->backend->describe(e->dev, e->device, sizeof e->device);
@@ -157,8 +160,8 @@ static enum leat_status open_device(struct leat_engine *e, const struct leat_eng
 	struct leat_weights *w = &e->model->w;
 	for (int i = 0; i < w->n_all; i++)
 		LEAT_TRY(e->backend->bind(e->dev, &w->all[i], &e->bound_bytes, err));
-	leat_plan_cache_init(&e->plans, e->backend, e->dev, plan_cache_bytes);
-	return LEAT_OK;
+	return leat_plan_cache_init(&e->plans, e->backend, e->dev, &limits, leat_opt_on(e->opts, LEAT_OPT_scan_guard),
+				    err);
 }
 
 int leat_engine_window(const struct leat_engine *e)
@@ -207,6 +210,7 @@ static enum leat_status open_state(struct leat_engine *e, const struct leat_engi
 	LEAT_TRY(leat_store_create(&sp, &e->store, err));
 	struct leat_prefix_params pp = { .store = e->store, .budget_bytes = (uint64_t)n_kept * unit,
 					 .window = leat_engine_window(e) };
+	e->prefix_budget_bytes = pp.budget_bytes;
 	if (n_kept)
 		LEAT_TRY(leat_prefix_create(&pp, &e->prefix, err));
 	LEAT_TRY(leat_keep_open(e, p->state_dir, p->state_dir_bytes, err));
@@ -271,8 +275,7 @@ void leat_engine_drop(struct leat_engine *e)
 	leat_prefix_destroy(e->prefix);
 	leat_store_destroy(e->store);
 	leat_step_deinit(&e->step);
-	if (e->plans.backend)
-		leat_plan_cache_deinit(&e->plans);
+	leat_plan_cache_deinit(&e->plans);
 	e->backend->close(e->dev);
 	leat_model_unref(e->model);
 	free(e);

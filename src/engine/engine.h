@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/caches.h"
 #include "engine/drive.h"
 #include "engine/schedule.h"
 #include "leat/leat.h"
@@ -31,13 +32,16 @@ struct leat_engine {
 	struct leat_driver driver;
 	struct leat_schedule sched;
 	uint64_t bound_bytes;     /* copies of weights that the device made */
+	uint64_t prefix_budget_bytes;
+	size_t max_idle_bytes;    /* scratch that no plan uses and that is kept */
 	int window;               /* asked for; 0: as the model says */
 	int mode, kv_type, n_threads, n_seqs, n_batch, n_marks, n_live, n_marks_used;
 	int64_t n_ctx;            /* INT64_MAX: no limit */
 	uint64_t opts;
 	uint64_t n_steps, n_prepared;
 	/* for leat_engine_get_info, from any thread */
-	_Atomic uint64_t told_steps, told_tokens, told_lookups, told_hits, told_scratch_bytes;
+	_Atomic uint64_t told_steps, told_tokens, told_scratch_bytes, told_compile_ns;
+	struct leat_told_cache told[LEAT_CACHE_COUNT];
 	_Atomic uint64_t told_asked, told_found, told_prefix_bytes;
 	char device[96];
 };

@@ -1,34 +1,21 @@
 /* step.c - one step: fill the block, find the plan, run, commit. */
-#include <string.h>
-
 #include "engine/engine.h"
 #include "plan/opts.h"
-
-static enum leat_status record(struct leat_engine *e, const struct leat_plan_key *key, struct leat_plan_entry **ret,
-			       struct leat_error *err)
-{
-	struct leat_rec *c = leat_record_begin(key);
-	struct leat_plan *p;
-	if (!c)
-		return leat_fail(err, LEAT_E_NOMEM, "plan", LEAT_NO_OFFSET, "out of memory while recording a plan");
-	LEAT_TRY(leat_record_end(c, e->model->w.arch->forward(c, e->model), &p, err));
-	return leat_plan_cache_put(&e->plans, p, ret, err);
-}
 
 static enum leat_status find_plan(struct leat_engine *e, struct leat_plan_entry **ret, struct leat_error *err)
 {
 	const struct leat_step *s = &e->step;
 	struct leat_plan_key key;
-	memset(&key, 0, sizeof key);
-	key.tokens = leat_bucket_tokens(s->n_tokens, e->n_batch);
-	key.seqs = leat_bucket_rows(s->n_seqs, e->n_seqs);
-	key.outputs = leat_bucket_rows(s->n_outputs, s->cap_outputs);
-	key.mode = e->mode;
-	key.kv_type = e->kv_type;
-	key.window = e->window;
-	key.opts = e->opts;
-	*ret = leat_opt_on(e->opts, LEAT_OPT_plan_cache) ? leat_plan_cache_find(&e->plans, &key) : NULL;
-	return *ret ? LEAT_OK : record(e, &key, ret, err);
+	leat_plan_key_of(e, s->n_tokens, s->n_seqs, s->n_outputs, &key);
+	if (leat_opt_on(e->opts, LEAT_OPT_plan_cache)) {
+		*ret = leat_plan_cache_find(&e->plans, &key);
+		if (*ret)
+			return LEAT_OK;
+	} else { /* to measure what it would cost: a plan for each step */
+		e->plans.lookups++;
+		leat_plan_cache_shrink(&e->plans, 0);
+	}
+	return leat_plan_make(e, &key, LEAT_PLAN_IN_STEP, ret, err);
 }
 
 static void add_rows(struct leat_step *s, const struct leat_feed *f, int seq)
@@ -144,9 +131,7 @@ enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_fee
 	e->exec = e->running;
 	tell(&e->told_steps, ++e->n_steps);
 	tell(&e->told_tokens, atomic_load_explicit(&e->told_tokens, memory_order_relaxed) + (uint64_t)e->step.n_tokens);
-	tell(&e->told_lookups, e->plans.lookups);
-	tell(&e->told_hits, e->plans.hits);
-	tell(&e->told_scratch_bytes, e->plans.bytes);
+	leat_caches_tell(e);
 	return LEAT_OK;
 }
 

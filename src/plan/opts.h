@@ -11,6 +11,9 @@
 	X(barrier_elision, 1, "threads meet only where an op reads what another wrote")                                \
 	X(steal, 1, "idle threads take over chunks of a product")                                                      \
 	X(plan_cache, 1, "plans are kept and reused")                                                                  \
+	X(scan_guard, 1, "plans that were used again stay before those that were used once")                           \
+	X(share_scratch, 1, "plans of one size class share their scratch memory")                                      \
+	X(scratch_pool, 1, "scratch memory of plans that were dropped is kept for others")                             \
 	X(weight_copy, 0, "weights are copied once into huge pages instead of being read where they are mapped")       \
 	X(hugepages, 1, "transparent huge pages are asked for scratch, state and copied weights")
 

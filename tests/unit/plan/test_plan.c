@@ -1,4 +1,4 @@
-/* test_plan.c - recording, arena layout, buckets, switches, the plan cache. */
+/* test_plan.c - recording, arena layout, buckets, switches. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "plan/cache.h"
 #include "plan/opts.h"
 #include "plan/record.h"
 
@@ -135,49 +134,6 @@ static void test_opts(void **state)
 	assert_int_equal(leat_opts_parse("gemm", &opts, &err), LEAT_E_ARG);
 }
 
-/* A backend that only counts. */
-static int n_released;
-
-static enum leat_status fake_compile(void *dev, const struct leat_plan *p, struct leat_exec **ret, size_t *ret_bytes,
-				     struct leat_error *err)
-{
-	(void)dev, (void)p, (void)err;
-	*ret = NULL;
-	*ret_bytes = 100;
-	return LEAT_OK;
-}
-
-static void fake_release(void *dev, struct leat_exec *x)
-{
-	(void)dev, (void)x;
-	n_released++;
-}
-
-static void test_cache_keeps_what_was_used_last(void **state)
-{
-	static const struct leat_backend fake = { .name = "fake", .compile = fake_compile, .release = fake_release };
-	struct leat_plan_cache c;
-	struct leat_plan_entry *e;
-	(void)state;
-	leat_plan_cache_init(&c, &fake, NULL, 450);
-	for (int i = 0; i < 6; i++) {
-		struct leat_plan *p = random_plan(1);
-		p->key = key_of(100 + i, 1);
-		p->arena_floats = 25;
-		assert_int_equal(leat_plan_cache_put(&c, p, &e, NULL), LEAT_OK);
-		struct leat_plan_key hot = key_of(100, 1);
-		assert_non_null(leat_plan_cache_find(&c, &hot)); /* 100 is used in between, so it stays */
-	}
-	struct leat_plan_key cold = key_of(101, 1), wrong = key_of(100, 2);
-	assert_null(leat_plan_cache_find(&c, &cold));
-	assert_null(leat_plan_cache_find(&c, &wrong)); /* outputs are part of the key */
-	assert_true(c.bytes <= 450);
-	int kept = c.n;
-	n_released = 0;
-	leat_plan_cache_deinit(&c);
-	assert_int_equal(n_released, kept);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,7 +142,6 @@ int main(void)
 		cmocka_unit_test(test_reading_before_writing_is_reported),
 		cmocka_unit_test(test_buckets_round_up),
 		cmocka_unit_test(test_opts),
-		cmocka_unit_test(test_cache_keeps_what_was_used_last),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
