@@ -181,7 +181,7 @@ LEAT_API void leat_request_unref(struct leat_request *r);
 
 /* ---- batches ----------------------------------------------------------------------------------------------- */
 
-/* One answer of a batch. */
+/* One answer of a batch. It does not grow, for it comes in arrays. */
 struct leat_result {
 	int32_t *ids;        /* tokens, the one that ended the text included */
 	uint64_t n_ids;      /* how many */
@@ -195,7 +195,7 @@ struct leat_result {
 
 /* Runs params[n] together, as many at a time as the engine takes, and waits for all. *ret: n results in the order of
  * the requests, each the one that its request would have alone; release them with leat_results_free.
- * LEAT_E_ARG: n is 0. What happens to one request is in its result. */
+ * All params have one struct_size. LEAT_E_ARG: n is 0. What happens to one request is in its result. */
 LEAT_API enum leat_status leat_engine_generate_batch(struct leat_engine *e, const struct leat_request_params *params,
 						     size_t n, struct leat_result **ret, struct leat_error *err);
 

@@ -6,7 +6,8 @@
 
 struct batch {
 	struct leat_engine *engine;
-	const struct leat_request_params *params;
+	const char *params;            /* n of the caller's size each */
+	size_t stride;
 	struct leat_result *result;
 	struct leat_request **request; /* NULL: not submitted yet, or over */
 	size_t n, n_submitted, n_over;
@@ -78,13 +79,19 @@ static enum leat_status collect(struct batch *b, size_t i, int64_t timeout_ns, s
 	}
 }
 
+/* A program that was compiled for a library with fewer fields has shorter elements. */
+static const struct leat_request_params *params_of(const struct batch *b, size_t i)
+{
+	return (const struct leat_request_params *)(const void *)(b->params + i * b->stride);
+}
+
 /* As many as the queue takes. One that is refused for good is a result too. */
 static void submit(struct batch *b)
 {
 	struct leat_error e = LEAT_ERROR_INIT;
 	while (b->n_submitted < b->n) {
 		size_t i = b->n_submitted;
-		enum leat_status st = leat_request_submit(b->engine, &b->params[i], &b->request[i], &e);
+		enum leat_status st = leat_request_submit(b->engine, params_of(b, i), &b->request[i], &e);
 		if (st == LEAT_E_BUSY && b->n_over < b->n_submitted)
 			return; /* one of ours ends first */
 		b->n_submitted++;
@@ -115,9 +122,15 @@ enum leat_status leat_engine_generate_batch(struct leat_engine *e, const struct 
 					    struct leat_result **ret, struct leat_error *err)
 {
 	enum leat_status st = LEAT_OK;
-	struct batch b = { .engine = e, .params = params, .n = n };
-	if (!n)
+	struct batch b = { .engine = e, .params = (const char *)params, .n = n };
+	if (!n || !params)
 		return leat_fail(err, LEAT_E_ARG, "n", LEAT_NO_OFFSET, "no requests");
+	b.stride = params->struct_size;
+	for (size_t i = 0; i < n; i++)
+		if (params_of(&b, i)->struct_size != b.stride || b.stride < sizeof params->struct_size)
+			return leat_fail(err, LEAT_E_ABI, "struct_size", LEAT_NO_OFFSET,
+					 "struct_size of request %zu is not that of the first: initialise each with "
+					 "leat_request_params_init", i);
 	b.result = calloc(n, sizeof *b.result);
 	b.request = calloc(n, sizeof *b.request);
 	b.cap_ids = calloc(n, sizeof *b.cap_ids);
