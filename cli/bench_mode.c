@@ -45,6 +45,7 @@ void bench_engine_params(const struct cli *c, int n_threads, int n_batch, struct
 	p->mode = v[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
 	p->kv_type = v[OPT_CACHE_TYPE].s;
 	p->opts = c->opts;
+	p->trace = c->trace;
 	p->threads_poll_us = (int32_t)v[OPT_THREADS_POLL].i;
 	p->cpu_mask_off = cli_isa_off(c);
 }

@@ -57,6 +57,7 @@ struct cli {
 	int n_args;
 	char *opts;        /* the values of --opt joined by ',', NULL if none */
 	int json, quiet, verbose;
+	struct leat_trace *trace; /* of --trace; NULL: none */
 };
 
 struct cli_example {
@@ -151,6 +152,20 @@ void cli_interrupts_init(void);
 /* 1 if there was a Ctrl-C since the last call. */
 int cli_interrupted(void);
 int cli_wants_to_leave(void);
+
+/* ---- trace.c ---- */
+/* Runs the command, with --trace into a file. The exit code. */
+int cli_run_traced(struct cli *c);
+/* Time of the phases of an answer's steps, for --verbose: reads what came to c->trace since the last call. */
+enum cli_phase { CLI_LAUNCH, CLI_SUBMIT, CLI_WAIT, CLI_SAMPLE, CLI_STEP, CLI_N_PHASES };
+struct cli_phases {
+	uint64_t next;                            /* event */
+	uint64_t now_ns[CLI_N_PHASES];            /* of the step that is being read */
+	uint64_t sum_ns[2][CLI_N_PHASES];         /* of steps with more than one token, and of the others */
+	int n[2];
+};
+void cli_phases_read(struct cli *c, struct cli_phases *p);
+void cli_phases_print(const struct cli_phases *p);
 
 /* ---- load.c ---- */
 /* The model's path: --model, then the first argument (taken out of c->args), LEAT_MODEL, the demo model; NULL after the

@@ -24,6 +24,7 @@ struct run {
 	double load_s;
 	char last;      /* last byte written to standard output */
 	int escape;     /* control bytes are shown, not sent */
+	struct cli_phases phases; /* with --verbose */
 	int lead;       /* blanks before the first word of an answer are not part of it */
 };
 
@@ -188,6 +189,7 @@ static int generate(struct run *r)
 			break;
 		}
 		write_token(r, &t);
+		cli_phases_read(r->c, &r->phases);
 		rc = cli_out_failed();
 	}
 	cli_watch(NULL);
@@ -197,6 +199,7 @@ static int generate(struct run *r)
 	if (cli_out_failed() == EXIT_SIGPIPE)
 		return EXIT_SIGPIPE;
 	report(r);
+	cli_phases_print(&r->phases);
 	if (!rc && t.finish == LEAT_FINISH_CANCELLED)
 		rc = cli_exit_code(LEAT_E_CANCELLED, 0);
 	if (!rc && t.finish == LEAT_FINISH_TIMEOUT)

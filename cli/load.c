@@ -140,6 +140,7 @@ void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 	p->mode = c->value[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
 	p->kv_type = cache[c->value[OPT_CACHE_TYPE].i];
 	p->opts = c->opts;
+	p->trace = c->trace;
 	p->threads_poll_us = (int32_t)c->value[OPT_THREADS_POLL].i;
 	p->cpu_mask_off = cli_isa_off(c);
 }

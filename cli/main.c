@@ -47,7 +47,7 @@ static int run_command(const struct leat_cmd *cmd, int argc, char **argv)
 	else if (!rc && c.value[OPT_VERSION].i)
 		cli_version();
 	else if (!rc)
-		rc = cmd->run(&c);
+		rc = cli_run_traced(&c);
 	cli_free(&c);
 	return rc;
 }

@@ -12,6 +12,7 @@ extern "C" {
 #endif
 
 struct leat_model;
+struct leat_trace;
 
 /* ---- engines ----------------------------------------------------------------------------------------------- */
 
@@ -52,9 +53,10 @@ struct leat_engine_params {
 	 * is hashed, which reads all of it. */
 	const char *state_dir;
 	int64_t state_dir_bytes; /* most that its files may take; those not used for longest go; 0: 1 GiB */
+	struct leat_trace *trace; /* takes what happens when (trace.h), which costs a little; NULL: none */
 };
 #define LEAT_ENGINE_PARAMS_INIT \
-	{ sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
+	{ sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL }
 
 /* Makes an engine over `m`, on which it takes a reference, and starts its threads. Memory for n_seqs sequences is
  * reserved here, so that generating cannot run out of it. `params` NULL: defaults.

@@ -59,6 +59,7 @@
 #include "leat/chat.h"
 #include "leat/state.h"
 #include "leat/memory.h"
+#include "leat/trace.h"
 #include "leat/look.h"
 
 #ifdef __cplusplus

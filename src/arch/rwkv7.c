@@ -192,6 +192,7 @@ static void time_mix(struct leat_rec *c, struct vars *s, const struct layer *l, 
 {
 	int H = p->dim[LEAT_D_HEADS], K = p->dim[LEAT_D_HEAD];
 	struct leat_buf *v = i ? s->v : s->v_first;
+	leat_part(c, LEAT_PART_TIME_MIX);
 	leat_layernorm(c, s->h, s->x, &l->ln1_w, &l->ln1_b, p->eps);
 	token_shift(c, s, l);
 	project(c, s, l, v, i == 0);
@@ -208,6 +209,7 @@ static void time_mix(struct leat_rec *c, struct vars *s, const struct layer *l, 
 
 static void channel_mix(struct leat_rec *c, struct vars *s, const struct layer *l, const struct leat_config *p)
 {
+	leat_part(c, LEAT_PART_FEED_FORWARD);
 	leat_layernorm(c, s->h, s->x, &l->ln2_w, &l->ln2_b, p->eps);
 	leat_shift(c, s->d, s->h, STATE_SHIFT_FFN);
 	leat_lerp(c, s->xk, s->h, s->d, &l->mu_ffn, 0);
@@ -232,6 +234,7 @@ static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
 		channel_mix(c, &s, l, p);
 	}
 	leat_layer(c, -1);
+	leat_part(c, LEAT_PART_HEAD);
 	leat_gather(c, last, s.x);
 	leat_layernorm(c, last, last, &t->norm_w, &t->norm_b, p->eps);
 	leat_linear(c, logits, &t->head, last);

@@ -9,7 +9,7 @@
 /* Which way a figure gets better: what a comparison with an earlier result looks at. */
 enum leat_better { LEAT_BETTER_NEITHER, LEAT_BETTER_LESS, LEAT_BETTER_MORE };
 
-enum { LEAT_MAX_HASHES = 4, LEAT_MAX_REMARKS = 24, LEAT_FIGURE_NAME = 64 };
+enum { LEAT_MAX_HASHES = 4, LEAT_MAX_REMARKS = 64, LEAT_FIGURE_NAME = 64 };
 
 struct leat_figure {
 	char name[LEAT_FIGURE_NAME];

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "cpu/exec.h"
 #include "leat/leat.h"
@@ -197,6 +198,39 @@ static void replay(struct leat_worker *w, void *arg)
 	}
 }
 
+/* The same with the times of worker 0: from one op's end to the next one's begin it waits for others. */
+static void replay_timed(struct leat_worker *w, void *arg)
+{
+	struct leat_exec *x = arg;
+	struct leat_profile *p = x->cpu->profile;
+	struct leat_op_time dropped, *t;
+	int steal = leat_opt_on(x->cpu->opts, LEAT_OPT_steal) && w->n_workers > 1;
+	for (int i = 0; i < x->n_ops; i++) {
+		const struct leat_cpu_op *o = &x->op[i];
+		if (o->barrier)
+			leat_pool_barrier(w);
+		if (w->index) {
+			share(x, i, w, steal);
+			continue;
+		}
+		t = p->n < p->cap ? &p->at[p->n++] : &dropped;
+		p->n_lost += t == &dropped;
+		*t = (struct leat_op_time){ .kind = o->op ? o->op->kind : -1, .layer = o->layer, .part = o->part,
+					    .w = o->op ? o->op->w : NULL, .began_ns = leat_now_ns() };
+		share(x, i, w, steal);
+		t->ended_ns = leat_now_ns();
+	}
+}
+
+static void run_timed(struct leat_cpu *c, struct leat_exec *x)
+{
+	struct leat_profile *p = c->profile;
+	p->n = p->n_lost = 0;
+	p->began_ns = leat_now_ns();
+	leat_pool_run(c->pool, replay_timed, x);
+	p->ended_ns = leat_now_ns();
+}
+
 static void cpu_submit(void *dev, struct leat_exec *x, const struct leat_step *step,
 		       const struct leat_state_view *state)
 {
@@ -205,7 +239,16 @@ static void cpu_submit(void *dev, struct leat_exec *x, const struct leat_step *s
 	x->state = state;
 	for (int i = 0; i < x->n_ops; i++)
 		atomic_store_explicit(&x->ticket[i].next, 0, memory_order_relaxed);
-	leat_pool_run(c->pool, replay, x);
+	if (c->profile)
+		run_timed(c, x);
+	else
+		leat_pool_run(c->pool, replay, x);
+}
+
+static void cpu_profile(void *dev, struct leat_profile *p)
+{
+	struct leat_cpu *c = dev;
+	c->profile = p;
 }
 
 static enum leat_status cpu_wait(void *dev, struct leat_exec *x, struct leat_error *err)
@@ -241,5 +284,6 @@ const struct leat_backend leat_backend_cpu = {
 	.discard = cpu_discard,
 	.submit = cpu_submit,
 	.wait = cpu_wait,
+	.profile = cpu_profile,
 	.result = cpu_result,
 };

@@ -175,6 +175,8 @@ static int lower_op(struct lower *l, const struct leat_op *op)
 	if (!o)
 		return 1;
 	const struct leat_buf *b = &p->buf[op->out >= 0 ? op->out : op->in[0]];
+	o->layer = op->layer;
+	o->part = op->part;
 	o->run = how->run;
 	o->units = how->units;
 	o->rows = b->rows;
@@ -222,6 +224,8 @@ static int lower_prep(struct lower *l, int buf, int form, int now, int last_use)
 	if (!o)
 		return 1;
 	*p = (struct prep){ .buf = buf, .rung = form, .last_use = last_use, .offset = p->offset };
+	o->layer = l->plan->op[now].layer;
+	o->part = l->plan->op[now].part;
 	o->run = form == LEAT_RUNG_GEMM_BF16 ? leat_cpu_run_prep_bf16 : leat_cpu_run_prep_x16;
 	o->units = leat_cpu_units_rows;
 	o->rows = b->rows;

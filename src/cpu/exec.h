@@ -36,6 +36,7 @@ struct leat_cpu_op {
 	int rows;         /* enum leat_rows: which count the op runs over */
 	int cols;
 	const unsigned char *w; /* the op's matrix, where this device reads it */
+	int layer, part;  /* as of the op; of the op whose output is prepared */
 	int single;       /* too little work to share: worker 0 runs it */
 	int barrier;      /* all workers meet before it */
 	/* products and their preparation */
@@ -85,6 +86,7 @@ struct leat_cpu {
 	struct leat_cpu_scratch *scratch; /* per worker */
 	struct leat_cpu_weights weights;
 	struct leat_bufpool scratch_pool; /* arenas and prepared activations */
+	struct leat_profile *profile;     /* NULL: no times are taken */
 };
 
 struct leat_exec {
@@ -100,7 +102,6 @@ struct leat_exec {
 	/* of the step that runs */
 	const struct leat_step *step;
 	const struct leat_state_view *state;
-	uint64_t *op_ns;       /* when profiling: time of worker 0 per op */
 };
 
 /* Zeroed pages, huge where asked and possible. NULL when out of memory. */

@@ -51,7 +51,10 @@ enum leat_status leat_plan_make(struct leat_engine *e, const struct leat_plan_ke
 	uint64_t began = leat_now_ns();
 	struct leat_plan *p;
 	LEAT_TRY(record(e, key, &p, err));
+	leat_trace_span(e->trace, "build", began);
+	uint64_t recorded = leat_trace_now(e->trace);
 	LEAT_TRY(leat_plan_cache_put(&e->plans, p, origin, ret, err));
+	leat_trace_span(e->trace, "encode", recorded);
 	e->plans.build_ns += leat_now_ns() - began;
 	return LEAT_OK;
 }

@@ -54,7 +54,9 @@ void leat_request_draw(struct leat_request *r, const float *row)
 {
 	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_event *ev = leat_stream_begin(&r->out);
+	uint64_t began = leat_trace_now(r->engine->trace);
 	enum leat_status st = draw(r, row, &ev->token, &err);
+	leat_trace_span(r->engine->trace, "sample", began);
 	if (st == LEAT_OK) {
 		if (!r->n_drawn++)
 			atomic_store_explicit(&r->first_token_ns, leat_now_ns() - r->submitted_ns,
@@ -116,6 +118,7 @@ static void close_with(struct leat_request *r, struct leat_event *ev, int why)
 	if (why != LEAT_FINISH_STOP && why != LEAT_FINISH_ERROR)
 		flush(r, ev);
 	ev->token.finish = why;
+	leat_timeline_request(r, LEAT_TRACE_END);
 	r->why = why;
 	r->ended = 1;
 	atomic_store_explicit(&r->finish, why, memory_order_relaxed);
@@ -128,8 +131,10 @@ void leat_request_tell(struct leat_request *r)
 	struct leat_event *ev = r->event;
 	int stop = 0;
 	enum leat_status st = LEAT_OK;
+	uint64_t began = leat_trace_now(r->engine->trace);
 	if (r->why != LEAT_FINISH_EOS)
 		st = decode(r, ev, &stop, &err);
+	leat_trace_span(r->engine->trace, "text", began);
 	atomic_store_explicit(&r->n_generated, r->n_drawn, memory_order_relaxed);
 	if (st != LEAT_OK) {
 		leat_request_end(r, LEAT_FINISH_ERROR, st, &err);

@@ -250,6 +250,8 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 		st = open_state(e, p, err);
 	if (st == LEAT_OK)
 		st = open_schedule(e, p, err);
+	if (st == LEAT_OK)
+		st = leat_timeline_open(e, p->trace, err);
 	if (st != LEAT_OK) {
 		leat_engine_drop(e);
 		return st;
@@ -276,6 +278,7 @@ void leat_engine_drop(struct leat_engine *e)
 	leat_store_destroy(e->store);
 	leat_step_deinit(&e->step);
 	leat_plan_cache_deinit(&e->plans);
+	leat_timeline_close(e);
 	e->backend->close(e->dev);
 	leat_model_unref(e->model);
 	free(e);

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/trace.h"
 #include "engine/caches.h"
 #include "engine/drive.h"
 #include "engine/schedule.h"
@@ -26,6 +27,8 @@ struct leat_engine {
 	struct leat_prefix *prefix; /* NULL: nothing is kept */
 	struct leat_shelf *shelf;   /* NULL: nothing outlives the engine */
 	unsigned char model_hash[32]; /* with a shelf; zeros without: one index serves one model */
+	struct leat_trace *trace;   /* NULL: none */
+	struct leat_profile *profile; /* of the last step; NULL: no times are taken */
 	struct leat_step step;
 	struct leat_exec *exec;   /* of the last step: its results are readable */
 	struct leat_exec *running; /* submitted and not finished */
@@ -116,5 +119,16 @@ enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_fee
 				    struct leat_error *err);
 const float *leat_engine_row(const struct leat_engine *e, int row);
 int leat_engine_max_outputs(const struct leat_engine *e);
+
+/* ---- timeline.c ---- */
+
+/* From the next step on the engine takes the times of ops, at e->profile. E_UNSUPPORTED: the backend has none. */
+enum leat_status leat_engine_profile(struct leat_engine *e, struct leat_error *err);
+enum leat_status leat_timeline_open(struct leat_engine *e, struct leat_trace *t, struct leat_error *err);
+void leat_timeline_close(struct leat_engine *e);
+/* The last step's ops and layers, with a trace. */
+void leat_timeline_ops(struct leat_engine *e);
+/* A turn that ran a step, from began_ns to now. */
+void leat_timeline_step(struct leat_engine *e, uint64_t began_ns);
 
 #endif

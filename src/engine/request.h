@@ -83,6 +83,11 @@ enum leat_status leat_grow_ids(int32_t **ids, size_t *cap, size_t n, struct leat
 /* A number that puts requests in order: arrival, with a head start for priority. */
 int64_t leat_request_key(const struct leat_request *r);
 
+/* ---- timeline.c ---- */
+
+/* It came, or it ends (enum leat_trace_kind). */
+void leat_timeline_request(const struct leat_request *r, int kind);
+
 /* ---- emit.c: with the baton in hand ---- */
 
 /* Draws the next token from a row of logits and opens its event. On failure the request has ended with that error. */

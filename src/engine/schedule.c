@@ -59,6 +59,7 @@ enum leat_status leat_schedule_offer(struct leat_engine *e, struct leat_request 
 	}
 	r->number = atomic_fetch_add(&s->n_arrived, 1);
 	atomic_fetch_add(&r->refs, 1);
+	leat_timeline_request(r, LEAT_TRACE_BEGIN);
 	leat_queue_put(&s->offered, r); /* n_open sees to it that there is room */
 	return LEAT_OK;
 }

@@ -9,6 +9,7 @@ static enum leat_status find_plan(struct leat_engine *e, struct leat_plan_entry 
 	leat_plan_key_of(e, s->n_tokens, s->n_seqs, s->n_outputs, &key);
 	if (leat_opt_on(e->opts, LEAT_OPT_plan_cache)) {
 		*ret = leat_plan_cache_find(&e->plans, &key);
+		leat_trace_mark(e->trace, *ret ? "plan hit" : "plan miss", "tokens", key.tokens);
 		if (*ret)
 			return LEAT_OK;
 	} else { /* to measure what it would cost: a plan for each step */
@@ -90,6 +91,7 @@ enum leat_status leat_engine_prepare(struct leat_engine *e, const struct leat_fe
 				     struct leat_error *err)
 {
 	struct leat_plan_entry *plan;
+	uint64_t began = leat_trace_now(e->trace);
 	e->exec = e->running = NULL;
 	if (n_feeds < 1 || n_feeds > e->n_seqs)
 		return leat_fail(err, LEAT_E_ARG, "n_seqs", LEAT_NO_OFFSET, "%d sequences in a step, wanted 1 to %d",
@@ -97,12 +99,15 @@ enum leat_status leat_engine_prepare(struct leat_engine *e, const struct leat_fe
 	LEAT_TRY(fill(e, feeds, n_feeds, err));
 	LEAT_TRY(find_plan(e, &plan, err));
 	e->running = plan->exec;
+	leat_trace_span(e->trace, "launch", began);
 	return LEAT_OK;
 }
 
 void leat_engine_submit(struct leat_engine *e)
 {
+	uint64_t began = leat_trace_now(e->trace);
 	e->backend->submit(e->dev, e->running, &e->step, &e->store->view);
+	leat_trace_span(e->trace, "submit", began);
 }
 
 static void tell(_Atomic uint64_t *to, uint64_t value)
@@ -121,7 +126,10 @@ static void trim(struct leat_engine *e, const struct leat_seq *s)
 enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_feed *feeds, int n_feeds,
 				    struct leat_error *err)
 {
+	uint64_t began = leat_trace_now(e->trace);
 	LEAT_TRY(e->backend->wait(e->dev, e->running, err));
+	leat_trace_span(e->trace, "wait", began);
+	leat_timeline_ops(e);
 	for (int i = 0; i < n_feeds; i++) { /* accepted: the next state becomes the sequence's own */
 		feeds[i].seq->n_past += feeds[i].n_tokens;
 		feeds[i].seq->now = !feeds[i].seq->now;

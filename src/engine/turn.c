@@ -135,6 +135,7 @@ static void step(struct leat_engine *e, uint64_t began)
 	leat_pace_note(&s->pace, ns, s->n_decode, e->step.n_tokens - s->n_decode);
 	add_time(s, ns);
 	use_rows(e);
+	leat_timeline_step(e, began);
 }
 
 static void tell_listeners(struct leat_engine *e)

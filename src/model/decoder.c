@@ -33,6 +33,7 @@ static void attention(struct leat_rec *c, const struct bufs *b, const struct lea
 		      const struct leat_config *p)
 {
 	int n_head = p->dim[LEAT_D_HEADS], n_kv = p->dim[LEAT_D_KV_HEADS], size = p->dim[LEAT_D_HEAD];
+	leat_part(c, LEAT_PART_ATTENTION);
 	leat_rmsnorm(c, b->h, b->x, &l->attn_norm, p->eps);
 	leat_linear(c, b->q, &l->q, b->h);
 	leat_linear(c, b->k, &l->k, b->h);
@@ -51,6 +52,7 @@ static void attention(struct leat_rec *c, const struct bufs *b, const struct lea
 static void feed_forward(struct leat_rec *c, const struct bufs *b, const struct leat_decoder_layer *l,
 			 const struct leat_config *p)
 {
+	leat_part(c, LEAT_PART_FEED_FORWARD);
 	leat_rmsnorm(c, b->h, b->x, &l->ffn_norm, p->eps);
 	leat_linear(c, b->g, &l->gate, b->h);
 	leat_linear(c, b->u, &l->up, b->h);
@@ -75,6 +77,7 @@ struct leat_buf *leat_decoder_forward(struct leat_rec *c, const struct leat_mode
 		feed_forward(c, &b, leat_model_layer(m, i), p);
 	}
 	leat_layer(c, -1);
+	leat_part(c, LEAT_PART_HEAD);
 	leat_gather(c, last, b.x);
 	leat_rmsnorm(c, last, last, &t->norm, p->eps);
 	leat_linear(c, logits, &t->head, last);

@@ -8,6 +8,7 @@
 
 #include "base/bufpool.h"
 #include "plan/plan.h"
+#include "plan/profile.h"
 #include "plan/step.h"
 
 struct leat_device_params {
@@ -75,6 +76,9 @@ struct leat_backend {
 		       const struct leat_state_view *state);
 	/* Returns when the last submitted step of x has run: E_DEVICE if the device failed since it was opened. */
 	enum leat_status (*wait)(void *dev, struct leat_exec *x, struct leat_error *err);
+	/* From the next submit on each step fills *p in, complete after wait; NULL ends that. The function is NULL
+	 * where no times are to be had. */
+	void (*profile)(void *dev, struct leat_profile *p);
 	/* After wait: result row o as host memory, valid until the next submit. */
 	const float *(*result)(void *dev, struct leat_exec *x, int row);
 };

@@ -33,6 +33,16 @@ struct leat_plan_key {
 };
 enum { LEAT_VARIANT_ADAPTERS = 1, LEAT_VARIANT_EMBEDDING = 2 };
 
+/* What a model does with an op, for those who ask where the time goes: norms, rope and the embedding are told by their
+ * kind, the rest by this. */
+enum leat_part {
+	LEAT_PART_OTHER,
+	LEAT_PART_ATTENTION,
+	LEAT_PART_TIME_MIX,
+	LEAT_PART_FEED_FORWARD,
+	LEAT_PART_HEAD,
+};
+
 /* Rows of a buffer: one per token of the step, or one per output row. */
 enum leat_rows { LEAT_ROWS_TOKENS, LEAT_ROWS_OUTPUTS };
 
@@ -51,6 +61,7 @@ enum { LEAT_OP_INS = 6, LEAT_OP_VECS = 2 };
 struct leat_op {
 	int kind;
 	int layer;                        /* block that it belongs to, -1 outside; names spans and state */
+	int part;                         /* enum leat_part */
 	int n_in;
 	int in[LEAT_OP_INS];              /* buffer indexes */
 	int out;                          /* buffer index, -1: writes state only. May equal an input: in place */

@@ -5,7 +5,7 @@
 
 struct leat_rec {
 	struct leat_plan *plan;
-	int cap_ops, layer;
+	int cap_ops, layer, part;
 	int max_bufs;
 	int out_of_memory;
 	int bad_op; /* kind of the first op whose shapes disagree, -1: none */
@@ -70,6 +70,11 @@ void leat_layer(struct leat_rec *c, int layer)
 	c->layer = layer;
 }
 
+void leat_part(struct leat_rec *c, enum leat_part part)
+{
+	c->part = (int)part;
+}
+
 static struct leat_buf *new_buf(struct leat_rec *c, int rows, int cols)
 {
 	struct leat_plan *p = c->plan;
@@ -111,7 +116,7 @@ static struct leat_op *add_op(struct leat_rec *c, int kind)
 		c->cap_ops = cap;
 	}
 	struct leat_op *o = &p->op[p->n_ops++];
-	*o = (struct leat_op){ .kind = kind, .layer = c->layer, .out = -1, .state = -1 };
+	*o = (struct leat_op){ .kind = kind, .layer = c->layer, .part = c->part, .out = -1, .state = -1 };
 	return o;
 }
 

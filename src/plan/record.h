@@ -21,6 +21,8 @@ enum leat_status leat_record_end(struct leat_rec *c, const struct leat_buf *resu
 
 /* Ops recorded from now on belong to this layer (-1: none). */
 void leat_layer(struct leat_rec *c, int layer);
+/* ... and to this part of the model. */
+void leat_part(struct leat_rec *c, enum leat_part part);
 
 /* A new buffer of T rows. Valid until leat_record_end; its memory is shared with others whose lives do not overlap. */
 struct leat_buf *leat_tmp(struct leat_rec *c, int cols);
