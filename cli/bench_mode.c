@@ -153,7 +153,8 @@ static void note_figures(struct bench_baseline *b, const struct bench_result *r)
 		bench_baseline_add(b, &s, &r->report->figure[i]);
 }
 
-static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j, struct bench_baseline *b)
+static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j, struct bench_baseline *b,
+		   int first)
 {
 	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_report report;
@@ -170,7 +171,9 @@ static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_ben
 		r.engine = j->ran;
 		r.size = j->size;
 		r.report = &report;
-		rc = bench_print_result(c, &r, bench_form(c) != BENCH_MD);
+		rc = mode->one_table && bench_form(c) == BENCH_MD
+			     ? bench_print_table_row(c, &r, first)
+			     : bench_print_result(c, &r, bench_form(c) != BENCH_MD);
 		note_figures(b, &r);
 		rc = rc ? rc : report.wrong ? EXIT_VERDICT : 0;
 	}
@@ -196,7 +199,7 @@ static int run_model(struct cli *c, const struct leat_bench *mode, const struct 
 		cli_puts(",");
 	j.info.struct_size = sizeof(j.info);
 	leat_model_get_info(j.model, &j.info);
-	rc = run_job(c, mode, &j, b);
+	rc = run_job(c, mode, &j, b, first);
 	leat_model_unref(j.model);
 	return rc;
 }

@@ -37,5 +37,7 @@ struct bench_result {
 };
 /* A table for people, or one JSON object. 0, or the exit code after the error was printed. */
 int bench_print_result(struct cli *c, const struct bench_result *r, int json);
+/* The same as a row of one table for all models; first: with its head. */
+int bench_print_table_row(struct cli *c, const struct bench_result *r, int first);
 
 #endif

@@ -166,3 +166,65 @@ int bench_print_result(struct cli *c, const struct bench_result *r, int json)
 	cli_flush();
 	return cli_out_failed();
 }
+
+/* ---- one table of several models ---- */
+
+enum { MODEL_WIDTH = 48 };
+static const char dashes[] = "--------------------------------------------------------------------------------";
+
+/* Title and width of a figure's column. */
+static int column_of(const struct leat_figure *f, char buf[80])
+{
+	int n = snprintf(buf, 80, "%s %s", f->name, f->unit);
+
+	return n < 10 ? 10 : n;
+}
+
+static void table_head(const struct bench_result *r)
+{
+	const struct leat_report *p = r->report;
+	char column[80];
+
+	cli_printf("%s: %s; prompt %d tokens, answer %d; medians of %d runs; leat %s, commit %s\n\n| %-*s", r->mode,
+		   r->engine.device, r->size.n_prompt, r->size.n_gen, r->size.n_repeat, leat_version(), cli_commit,
+		   MODEL_WIDTH, "model");
+	for (int i = 0; i < p->n; i++)
+		cli_printf(" | %*s", column_of(&p->figure[i], column), column);
+	cli_printf(" | tokens_sha256    |\n| %.*s", MODEL_WIDTH, dashes);
+	for (int i = 0; i < p->n; i++)
+		cli_printf(" | %.*s:", column_of(&p->figure[i], column) - 1, dashes);
+	cli_puts(" | ---------------- |\n");
+}
+
+/* The last parts of a path: models of one name lie in folders of different ones. */
+static const char *short_path(const char *path)
+{
+	const char *p = path + strlen(path);
+
+	for (int slashes = 0; p > path; p--) {
+		if (p[-1] == '/' && p[0] && ++slashes == 2)
+			break;
+	}
+	return p;
+}
+
+int bench_print_table_row(struct cli *c, const struct bench_result *r, int first)
+{
+	const struct leat_report *p = r->report;
+	struct leat_summary s;
+	char label[96], number[32], column[80], name[200];
+
+	if (first)
+		table_head(r);
+	cli_arch_label(&r->info, label);
+	snprintf(name, sizeof(name), "%s (%s)", short_path(r->path), label);
+	cli_printf("| %-*s", MODEL_WIDTH, name);
+	for (int i = 0; i < p->n; i++) {
+		if (leat_summarise(p->figure[i].sample, p->figure[i].n, &s))
+			return cli_error(c, LEAT_E_NOMEM, "out of memory");
+		cli_printf(" | %*s", column_of(&p->figure[i], column), digits(s.median, number));
+	}
+	cli_printf(" | %.16s |\n", p->n_hashes ? p->hash[0].hex : "");
+	cli_flush();
+	return cli_out_failed();
+}

@@ -231,7 +231,8 @@ const struct leat_cmd leat_cmd_bench = {
 		 "(growth with the tokens of a sequence, predicted and measured; -d says where), stream (what\n"
 		 "events cost over plain generation at 10, 50, 100 and 500 tokens, or those of -d), cold (the\n"
 		 "first of 50 runs against the others), phases (where the time of a decode step goes),\n"
-		 "bandwidth (bytes that a token moves, against what memory can give).\n",
+		 "bandwidth (bytes that a token moves, against what memory can give), formats (files of one model\n"
+		 "beside each other: load time, memory, speed, ids).\n",
 	.examples = {
 		{ "leat bench model.gguf", "pp512 and tg128, five times each" },
 		{ "leat bench a.gguf b.gguf -p 0 -n 64 -d 0,4096", "decode of two models, empty and deep" },

@@ -1,21 +1,6 @@
 /* memory.c - leat_engine_get_memory and what it is compared with. */
-#include <stdio.h>
-#include <unistd.h>
-
 #include "api/api.h"
-
-/* Second field of /proc/self/statm: resident pages. */
-static uint64_t process_bytes(void)
-{
-	unsigned long long size, resident = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-	if (f) {
-		if (fscanf(f, "%llu %llu", &size, &resident) != 2)
-			resident = 0;
-		fclose(f);
-	}
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
+#include "base/meminfo.h"
 
 static uint64_t token_bytes(const struct leat_store *s)
 {
@@ -44,7 +29,7 @@ void leat_engine_get_memory(struct leat_engine *e, struct leat_memory_info *info
 		.books_bytes = s->book_bytes + e->step.block_bytes,
 	};
 	leat_drive_unlock(e);
-	r.process_bytes = process_bytes();
+	r.process_bytes = leat_process_bytes();
 	leat_info_give(info, &r, sizeof r);
 }
 

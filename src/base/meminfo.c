@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static uint64_t read_number(const char *path)
 {
@@ -39,4 +40,17 @@ void leat_meminfo(uint64_t *ret_total_bytes, uint64_t *ret_free_bytes)
 	}
 	*ret_total_bytes = total;
 	*ret_free_bytes = avail;
+}
+
+/* Second field of /proc/self/statm: resident pages. */
+uint64_t leat_process_bytes(void)
+{
+	unsigned long long size, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+	if (f) {
+		if (fscanf(f, "%llu %llu", &size, &resident) != 2)
+			resident = 0;
+		fclose(f);
+	}
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }

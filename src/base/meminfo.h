@@ -8,4 +8,7 @@
  * UINT64_MAX where the system does not tell. */
 void leat_meminfo(uint64_t *ret_total_bytes, uint64_t *ret_free_bytes);
 
+/* Resident memory of this process, mapped files included; 0: unknown. */
+uint64_t leat_process_bytes(void);
+
 #endif

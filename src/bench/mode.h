@@ -32,6 +32,7 @@ struct leat_bench_job {
 struct leat_bench {
 	const char *name, *summary;
 	struct leat_bench_sizes size;          /* the protocol's */
+	int one_table;                         /* models are rows of one table: every model gives the same figures */
 	enum leat_status (*run)(struct leat_bench_job *j, struct leat_error *err);
 };
 extern const struct leat_bench *const leat_bench_list[]; /* generated, NULL at the end */
