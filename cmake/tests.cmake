@@ -1,6 +1,6 @@
 # Tests: every file of a test folder is found by name; a new file needs no line here.
 #   tests/unit/ROOM/test_X.c -> unit.ROOM.X     tests/{golden,conform,invariance,stress}/test_X.c -> golden.X ...
-#   tests/hostile/test_X.c -> hostile.X
+#   tests/hostile/test_X.c -> hostile.X     tests/torture/test_X.c -> torture.X
 #   tests/kernels/*.c -> kerncheck, one program     tests/cli/X.sh -> cli.X     tests/gates/run.sh -> gates
 #   tests/outside/X.sh -> outside.X
 # Labels: the kind; `long` for names ending in _long (./dev test --long); `threads` for what the thread sanitizer runs.
@@ -91,6 +91,15 @@ foreach(source IN LISTS sources)
 	get_filename_component(stem "${source}" NAME_WE)
 	string(REGEX REPLACE "^test_" "" stem "${stem}")
 	leat_test_program(hostile.${stem} hostile "${source}" ${shared})
+endforeach()
+
+# Every call of the system fails in turn; life.c is shared by them.
+file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/torture/test_*.c")
+foreach(source IN LISTS sources)
+	get_filename_component(stem "${source}" NAME_WE)
+	string(REGEX REPLACE "^test_" "" stem "${stem}")
+	leat_test_program(torture.${stem} torture "${source}" "${PROJECT_SOURCE_DIR}/tests/torture/life.c")
+	target_include_directories(torture_${stem} PRIVATE "${PROJECT_SOURCE_DIR}/tests/torture")
 endforeach()
 
 file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/kernels/*.c")

@@ -1,6 +1,7 @@
 /* json.c - see json.h. */
 #include "base/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Heap bytes that jansson 2.14 takes on a 64-bit machine, allocator's overhead included; test_json.c measures them. */
@@ -113,7 +114,7 @@ uint64_t leat_json_cost(const void *bytes, size_t n, int *ret_depth)
 }
 
 static enum leat_status check_limits(const void *bytes, size_t n, const struct leat_json_limits *l, const char *what,
-				     struct leat_error *err)
+				     uint64_t *ret_cost, struct leat_error *err)
 {
 	int max_depth = l->max_depth ? l->max_depth : LEAT_JSON_MAX_DEPTH;
 	uint64_t max_bytes = l->max_bytes ? l->max_bytes : (uint64_t)64 << 20;
@@ -134,6 +135,7 @@ static enum leat_status check_limits(const void *bytes, size_t n, const struct l
 		return leat_fail(err, LEAT_E_LIMIT, what, LEAT_NO_OFFSET,
 				 "%s: %llu bytes of JSON would take up to %llu bytes of memory, the limit is %llu",
 				 what, (ull)n, (ull)s.cost, (ull)budget);
+	*ret_cost = s.cost;
 	return LEAT_OK;
 }
 
@@ -145,13 +147,27 @@ static enum leat_status refused(const json_error_t *e, const char *what, struct 
 	return leat_fail(err, LEAT_E_FORMAT, what, at, "%s: JSON line %d, byte %llu: %s", what, e->line, at, e->text);
 }
 
+/* jansson (2.14) takes a token that it has no memory for as one that is wrong, and loses characters of a long one
+ * without a word. So it is seen beforehand that there is memory for all of it. */
+static int is_room(uint64_t bytes)
+{
+	void *room = bytes < SIZE_MAX ? malloc((size_t)bytes) : NULL;
+	int is = room != NULL;
+	free(room);
+	return is;
+}
+
 enum leat_status leat_json_parse(const void *bytes, size_t n, const struct leat_json_limits *limits, const char *what,
 				 json_t **ret, struct leat_error *err)
 {
 	static const struct leat_json_limits none;
 	const struct leat_json_limits *l = limits ? limits : &none;
 	json_error_t e;
-	LEAT_TRY(check_limits(bytes, n, l, what, err));
+	uint64_t cost = 0;
+	LEAT_TRY(check_limits(bytes, n, l, what, &cost, err));
+	if (!is_room(cost))
+		return leat_fail(err, LEAT_E_NOMEM, what, LEAT_NO_OFFSET, "%s: no memory for %llu bytes of JSON", what,
+				 (ull)n);
 	const char *text = n ? bytes : "";
 	json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
 	if (!v && l->huge_ints && json_error_code(&e) == json_error_numeric_overflow)

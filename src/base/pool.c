@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 enum { LINE = 64, TREE_WIDTH = 4, MAX_WORKERS = 4096 };
 
@@ -156,23 +156,6 @@ static void stop(struct leat_pool *p, int n)
 		pthread_join(p->slot[i].thread, NULL);
 }
 
-/* Signals belong to the threads of the program, not to ours. Faults are not sent but met, by the thread itself: if it
- * blocked them the kernel would end the process without asking the program's handler (a mapped model that lost its
- * pages, SIGBUS). */
-static int start(struct slot *s)
-{
-	static const int faults[] = { SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP };
-	sigset_t blocked, old;
-
-	sigfillset(&blocked);
-	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-		sigdelset(&blocked, faults[i]);
-	pthread_sigmask(SIG_SETMASK, &blocked, &old);
-	int refused = pthread_create(&s->thread, NULL, worker_main, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return refused;
-}
-
 static void pool_init(struct leat_pool *p, int n_workers, int spin_us)
 {
 	atomic_init(&p->released.count, 0);
@@ -203,7 +186,7 @@ enum leat_status leat_pool_create(int n_workers, int spin_us, struct leat_pool *
 				 n_workers);
 	pool_init(p, n_workers, spin_us);
 	for (int i = 1; i < n_workers; i++) {
-		int refused = start(&p->slot[i]);
+		int refused = leat_thread_start(&p->slot[i].thread, worker_main, &p->slot[i]);
 		if (!refused)
 			continue;
 		stop(p, i);

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/futex.h"
+#include "base/thread.h"
 #include "engine/request.h"
 
 int leat_drive_init(struct leat_engine *e)
@@ -273,15 +273,10 @@ static void *run_thread(void *arg)
 enum leat_status leat_drive_start(struct leat_engine *e, struct leat_error *err)
 {
 	struct leat_driver *d = &e->driver;
-	sigset_t all, old;
 	if (atomic_exchange(&d->runs, 1))
 		return leat_fail(err, LEAT_E_BUSY, "engine", LEAT_NO_OFFSET, "the engine's thread runs already");
 	atomic_store(&d->stop, 0);
-	/* signals are the program's: its own threads take them */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&d->thread, NULL, run_thread, e);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	int rc = leat_thread_start(&d->thread, run_thread, e);
 	if (!rc)
 		return LEAT_OK;
 	atomic_store(&d->runs, 0);
