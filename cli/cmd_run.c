@@ -20,6 +20,8 @@ struct run {
 	int32_t *ids;     /* the library's */
 	size_t n_ids;
 	int32_t begin;    /* what an empty prompt becomes */
+	uint64_t border[LEAT_MAX_BORDERS]; /* ends of messages among the ids */
+	size_t n_borders;
 	struct cli_sampling sampling;
 	double load_s;
 	char last;      /* last byte written to standard output */

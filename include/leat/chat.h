@@ -66,6 +66,13 @@ enum {
 LEAT_API enum leat_status leat_model_chat_tokens(const struct leat_model *m, const char *name,
 						 const struct leat_message *messages, size_t n, unsigned flags,
 						 int32_t **ret_ids, size_t *ret_n, struct leat_error *err);
+/* Where messages end in those token ids, for leat_request_params.borders: the last most_borders of them, ascending,
+ * into borders[], and their number into *ret_n. ids[n_ids] is what leat_model_chat_tokens gave for the same arguments.
+ * A conversation that begins with the same messages has the same tokens up to there. Any thread. Errors as above. */
+LEAT_API enum leat_status leat_model_chat_borders(const struct leat_model *m, const char *name,
+						  const struct leat_message *messages, size_t n, unsigned flags,
+						  const int32_t *ids, size_t n_ids, uint64_t *borders,
+						  size_t most_borders, size_t *ret_n, struct leat_error *err);
 /* The same as text, with control tokens as they are written: heap (leat_free), *ret_bytes long, NUL-terminated behind
  * that. Meant for eyes: read back as text, what a message says could pass for a control token. */
 LEAT_API enum leat_status leat_model_chat_text(const struct leat_model *m, const char *name,

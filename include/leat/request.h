@@ -64,7 +64,14 @@ struct leat_request_params {
 	uint64_t queue_timeout_ns; /* the same for waiting to be admitted; 0: no limit */
 	const struct leat_state *initial_state; /* begin with it (state.h), without a session; NULL: empty */
 	const char *cache_salt;  /* requests with different ones do not share kept beginnings of prompts; NULL: none */
+	/* Places in `tokens` where other prompts may part from this one, each a number of tokens from its begin,
+	 * ascending: leat_model_chat_borders finds those of messages. Recurrent models keep a state there, where the
+	 * prefix cache is on; attention models keep every place anyway. */
+	const uint64_t *borders;
+	int32_t n_borders;       /* entries of borders, at most LEAT_MAX_BORDERS */
+	int32_t reserved1;       /* zero */
 };
+enum { LEAT_MAX_BORDERS = 16 }; /* of one request */
 /* Flags of struct leat_request_params. */
 enum {
 	LEAT_REQUEST_RANDOM_SEED = 1,  /* draw a seed; leat_request_get_stats reports it */

@@ -134,6 +134,28 @@ enum leat_status leat_model_chat_tokens(const struct leat_model *m, const char *
 	return st;
 }
 
+/* Messages are written out again from the begin: tokens of neighbours may have become one. For the last ones only. */
+enum leat_status leat_model_chat_borders(const struct leat_model *m, const char *name,
+					 const struct leat_message *messages, size_t n, unsigned flags,
+					 const int32_t *ids, size_t n_ids, uint64_t *borders, size_t most_borders,
+					 size_t *ret_n, struct leat_error *err)
+{
+	size_t n_found = 0;
+	unsigned part_flags = flags & LEAT_CHAT_CONTINUE;
+	for (size_t i = n >= most_borders ? n - most_borders + 1 : 0; most_borders && i <= n; i++) {
+		int32_t *part = NULL;
+		size_t n_part = 0, same = 0;
+		LEAT_TRY(leat_model_chat_tokens(m, name, messages, i, part_flags, &part, &n_part, err));
+		while (same < n_part && same < n_ids && part[same] == ids[same])
+			same++;
+		leat_free(part);
+		if (same > 1 && (!n_found || same > borders[n_found - 1])) /* one token is no saving */
+			borders[n_found++] = same;
+	}
+	*ret_n = n_found;
+	return LEAT_OK;
+}
+
 enum leat_status leat_model_chat_text(const struct leat_model *m, const char *name,
 				      const struct leat_message *messages, size_t n, unsigned flags, char **ret_text,
 				      size_t *ret_bytes, struct leat_error *err)

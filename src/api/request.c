@@ -52,6 +52,7 @@ enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_re
 	LEAT_TRY(leat_params_take(&p, sizeof p, params, err));
 	LEAT_TRY(leat_flags_check("flags", p.flags, known, err));
 	LEAT_TRY(leat_reserved_check("reserved0", p.reserved0, err));
+	LEAT_TRY(leat_reserved_check("reserved1", p.reserved1, err));
 	if (!p.session) {
 		LEAT_TRY(leat_request_open(e, &p, ret, err));
 		leat_drive_ring(e);

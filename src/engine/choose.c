@@ -1,6 +1,8 @@
 /* choose.c - what the next step takes of whom. */
 #include "engine/request.h"
 
+#include <string.h>
+
 static size_t pending(const struct leat_request *r)
 {
 	size_t n;
@@ -133,8 +135,8 @@ static int make_room(struct leat_engine *e)
 	return 0;
 }
 
-/* Recurrent states inside the pieces of prompts, and before the last token, so that the same prompt again computes one
- * token. */
+/* Recurrent states inside the pieces of prompts: at borders of messages, and before the last token, so that the same
+ * prompt again computes one token. */
 static void choose_checkpoints(struct leat_engine *e)
 {
 	struct leat_schedule *s = &e->sched;
@@ -143,14 +145,17 @@ static void choose_checkpoints(struct leat_engine *e)
 		return;
 	for (int i = s->n_decode; i < s->n_rows; i++) {
 		struct leat_request *r = s->row[i];
-		int64_t before_last = (int64_t)r->n_first - 1;
-		if (r->session || r->initial || r->n_drawn || (r->flags & LEAT_REQUEST_NO_CACHE))
+		int64_t asked[LEAT_MAX_BORDERS + 1] = { (int64_t)r->n_first - 1 };
+		size_t n;
+		if (r->n_drawn || (r->flags & LEAT_REQUEST_NO_CACHE))
 			continue;
+		const int32_t *ids = leat_request_ids(r, &n);
+		memcpy(asked + 1, r->border, (size_t)r->n_borders * sizeof *asked);
 		struct leat_checkpoint *c = s->checkpoint + s->n_checkpoints;
 		s->feed[i].checkpoint = c;
 		s->feed[i].n_checkpoints =
-			leat_prefix_plan(e->prefix, &r->prefix_key, r->id, r->seq->n_past, s->feed[i].n_tokens,
-					 &before_last, 1, c, e->step.cap_checkpoints - s->n_checkpoints);
+			leat_prefix_plan(e->prefix, &r->prefix_key, ids, r->seq->n_past, s->feed[i].n_tokens, asked,
+					 r->n_borders + 1, c, e->step.cap_checkpoints - s->n_checkpoints);
 		s->n_checkpoints += s->feed[i].n_checkpoints;
 	}
 }

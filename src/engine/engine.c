@@ -214,7 +214,7 @@ static enum leat_status open_state(struct leat_engine *e, const struct leat_engi
 	if (n_kept)
 		LEAT_TRY(leat_prefix_create(&pp, &e->prefix, err));
 	LEAT_TRY(leat_keep_open(e, p->state_dir, p->state_dir_bytes, err));
-	int n_checkpoints = e->n_batch / LEAT_PREFIX_GRID + 2 * e->n_seqs + SPARE_CELLS;
+	int n_checkpoints = e->n_batch / LEAT_PREFIX_GRID + (2 + LEAT_MAX_BORDERS) * e->n_seqs + SPARE_CELLS;
 	if (leat_step_init(&e->step, e->n_batch, e->n_seqs, leat_engine_max_outputs(e), n_checkpoints))
 		return leat_fail(err, LEAT_E_NOMEM, "n_batch", LEAT_NO_OFFSET, "out of memory for a step of %d tokens",
 				 e->n_batch);

@@ -97,9 +97,11 @@ static int64_t expected(const struct leat_request *r)
 	return (int64_t)r->n_first + (r->max_tokens >= 0 && r->max_tokens < room ? r->max_tokens : room);
 }
 
-static void make_prefix_key(struct leat_request *r, const char *salt)
+/* initial: hash of the state that the sequence begins with. */
+static void make_prefix_key(struct leat_request *r, const unsigned char initial[32], const char *salt)
 {
 	memset(&r->prefix_key, 0, sizeof r->prefix_key);
+	memcpy(r->prefix_key.initial, initial, sizeof r->prefix_key.initial);
 	memcpy(r->prefix_key.model, r->engine->model_hash, sizeof r->prefix_key.model);
 	r->prefix_key.mode = r->engine->mode;
 	r->prefix_key.kv_type = r->engine->kv_type;
@@ -113,6 +115,12 @@ static void make_prefix_key(struct leat_request *r, const char *salt)
 		leat_sha256_end(&sha, hash);
 		memcpy(r->prefix_key.salt, hash, sizeof r->prefix_key.salt);
 	}
+}
+
+static void take_borders(struct leat_request *r, const struct leat_request_params *p)
+{
+	for (r->n_borders = 0; r->n_borders < p->n_borders; r->n_borders++)
+		r->border[r->n_borders] = (int64_t)(r->n_first - p->n_tokens + p->borders[r->n_borders]);
 }
 
 /* The prompt, and room for the answer, so that no token has to ask for memory. */
@@ -137,7 +145,10 @@ static enum leat_status take_tokens(struct leat_request *r, const struct leat_re
 	struct leat_seq s = { 0 };
 	leat_seq_expect(r->engine, &s, expected(r));
 	r->rope_long = s.rope_long;
-	make_prefix_key(r, p->cache_salt);
+	if (r->initial)
+		leat_keep_began(&s, r->initial);
+	make_prefix_key(r, s.initial, p->cache_salt);
+	take_borders(r, p);
 	return r->initial ? leat_keep_check(r->engine, &s, r->initial, err) : LEAT_OK;
 }
 
@@ -151,6 +162,8 @@ static enum leat_status take_session(struct leat_request *r, const struct leat_r
 	LEAT_TRY(leat_session_append(s, p->tokens, (size_t)p->n_tokens, err));
 	r->n_first = s->n_ids;
 	r->n_prompt = s->n_ids - r->n_cached;
+	make_prefix_key(r, s->seq.initial, p->cache_salt);
+	take_borders(r, p);
 	return LEAT_OK;
 }
 
@@ -266,6 +279,21 @@ static enum leat_status check(const struct leat_engine *e, const struct leat_req
 	return p->session ? check_session(e, p->session, p->n_tokens, err) : LEAT_OK;
 }
 
+static enum leat_status check_borders(const struct leat_request_params *p, struct leat_error *err)
+{
+	if (p->n_borders < 0 || p->n_borders > LEAT_MAX_BORDERS)
+		return leat_fail(err, LEAT_E_LIMIT, "borders", LEAT_NO_OFFSET, "%d borders, at most %d", p->n_borders,
+				 LEAT_MAX_BORDERS);
+	if (p->n_borders && !p->borders)
+		return leat_fail(err, LEAT_E_ARG, "borders", LEAT_NO_OFFSET, "borders is NULL");
+	for (int32_t i = 0; i < p->n_borders; i++)
+		if (p->borders[i] < 1 || p->borders[i] > p->n_tokens || (i && p->borders[i] <= p->borders[i - 1]))
+			return leat_fail(err, LEAT_E_ARG, "borders", LEAT_NO_OFFSET,
+					 "border %d is at %llu, wanted ascending numbers from 1 to %llu", i,
+					 (unsigned long long)p->borders[i], (unsigned long long)p->n_tokens);
+	return LEAT_OK;
+}
+
 static enum leat_status check_service(const struct leat_request_params *p, struct leat_error *err)
 {
 	if (p->priority < -LEAT_MAX_PRIORITY || p->priority > LEAT_MAX_PRIORITY)
@@ -282,6 +310,7 @@ enum leat_status leat_request_open(struct leat_engine *e, const struct leat_requ
 {
 	LEAT_TRY(check(e, p, err));
 	LEAT_TRY(check_service(p, err));
+	LEAT_TRY(check_borders(p, err));
 	struct leat_request *r = calloc(1, sizeof *r);
 	if (!r)
 		return leat_fail(err, LEAT_E_NOMEM, "request", LEAT_NO_OFFSET, "out of memory");

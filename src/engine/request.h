@@ -51,6 +51,8 @@ struct leat_request {
 	int spilled;                  /* host copy of the recurrent state of a request that was put aside; -1: none */
 	int64_t spilled_past;
 	int64_t aside_past;           /* tokens that its sequence held when it was last put aside */
+	int64_t border[LEAT_MAX_BORDERS]; /* tokens of the sequence before places to keep a state at */
+	int n_borders;
 	struct leat_prefix_key prefix_key; /* of the prefix cache; used unless LEAT_REQUEST_NO_CACHE */
 	uint64_t submitted_ns, deadline_ns, queue_deadline_ns; /* of the clock; 0: none */
 

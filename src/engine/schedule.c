@@ -238,25 +238,45 @@ int leat_schedule_put_aside(struct leat_engine *e, struct leat_request *r)
 
 static int uses_prefixes(const struct leat_engine *e, const struct leat_request *r)
 {
-	return e->prefix && !r->session && !r->initial && !(r->flags & LEAT_REQUEST_NO_CACHE);
+	return e->prefix && !(r->flags & LEAT_REQUEST_NO_CACHE);
 }
 
 void leat_schedule_keep(struct leat_engine *e, struct leat_request *r)
 {
+	size_t n;
 	if (uses_prefixes(e, r) && r->seq && r->seq->n_past)
-		leat_prefix_put(e->prefix, &r->prefix_key, r->id, r->seq->n_past, r->seq->slot,
+		leat_prefix_put(e->prefix, &r->prefix_key, leat_request_ids(r, &n), r->seq->n_past, r->seq->slot,
 				r->seq->cell[r->seq->now]);
 }
 
-/* What is kept of its tokens; the last one is computed in any case, for its logits. */
-static void find_beginning(struct leat_engine *e, struct leat_request *r)
+/* What is kept of its tokens, if that is more than `held`, into the slot of q, which holds no rows, and the cell that q
+ * does not use now: returns how many, 0: none. The last one is computed in any case, for its logits. */
+static int64_t find_beginning(struct leat_engine *e, struct leat_request *r, struct leat_seq *q, int64_t held)
 {
-	if (!uses_prefixes(e, r))
-		return;
-	r->own.n_past = leat_prefix_load(e->prefix, &r->prefix_key, r->id, (int64_t)r->n_ids - 1, r->own.slot,
-					 r->own.cell[r->own.now]);
+	size_t n;
+	const int32_t *ids = leat_request_ids(r, &n);
+	int64_t most = (int64_t)n - 1;
+	if (!uses_prefixes(e, r) || most <= held ||
+	    (held && leat_prefix_peek(e->prefix, &r->prefix_key, ids, most) <= held))
+		return 0;
+	int64_t got = leat_prefix_load(e->prefix, &r->prefix_key, ids, most, q->slot, q->cell[!q->now]);
+	if (got <= held)
+		return 0;
+	q->now = !q->now;
+	q->n_past = got;
+	q->primed = 0;
 	if (!r->n_drawn && !atomic_load_explicit(&r->n_preempted, memory_order_relaxed))
-		atomic_store_explicit(&r->n_reused, (uint64_t)r->own.n_past, memory_order_relaxed);
+		atomic_store_explicit(&r->n_reused, (uint64_t)got - r->n_cached, memory_order_relaxed);
+	return got;
+}
+
+/* The first prompt of a session may have been somebody's. Behind a window only the last rows are kept, so that one that
+ * may be asked to go back to its begin computes its own. */
+static void find_for_session(struct leat_engine *e, struct leat_request *r)
+{
+	struct leat_seq *q = &r->session->seq;
+	if (!q->n_past && !(leat_engine_window(e) && q->keep_from != INT64_MAX) && find_beginning(e, r, q, 0))
+		r->session->has_row = 0;
 }
 
 /* Live ones that cannot run, because they are paused or nobody reads them, make room for those who can. */
@@ -301,6 +321,16 @@ static int would_crowd_out(const struct leat_engine *e)
 	return kept.n_entries < (uint64_t)n;
 }
 
+/* From what is kept of its tokens, else from its initial state or from nothing. 1: no memory for that now. */
+static int begin_anew(struct leat_engine *e, struct leat_request *r)
+{
+	if (!find_beginning(e, r, &r->own, r->initial ? r->initial->n_fed : 0))
+		return r->initial && leat_keep_begin(e, &r->own, r->initial);
+	if (r->initial)
+		leat_keep_began(&r->own, r->initial);
+	return 0;
+}
+
 static int take_sequence(struct leat_engine *e, struct leat_request *r)
 {
 	int64_t need = (int64_t)r->n_ids + LEAT_STORE_PAGE_TOKENS;
@@ -314,13 +344,9 @@ static int take_sequence(struct leat_engine *e, struct leat_request *r)
 		if (r->initial)
 			leat_keep_began(&r->own, r->initial);
 		r->spilled = -1;
-	} else if (r->initial) {
-		if (leat_keep_begin(e, &r->own, r->initial)) {
-			leat_seq_close(e, &r->own);
-			return 1;
-		}
-	} else {
-		find_beginning(e, r);
+	} else if (begin_anew(e, r)) {
+		leat_seq_close(e, &r->own);
+		return 1;
 	}
 	if (leat_slot_reserve(e->store, r->own.slot, need < e->n_ctx ? need : e->n_ctx) || would_crowd_out(e)) {
 		leat_seq_close(e, &r->own);
@@ -360,6 +386,7 @@ int leat_schedule_admit(struct leat_engine *e)
 		if (!can_run(r) || (blocked && !r->session))
 			continue;
 		if (r->session) {
+			find_for_session(e, r);
 			r->seq = &r->session->seq;
 		} else if (take_sequence(e, r)) {
 			blocked = 1;

@@ -85,10 +85,11 @@ static void settle_checkpoints(struct leat_engine *e, int failed)
 	struct leat_schedule *s = &e->sched;
 	for (int i = s->n_decode; i < s->n_rows; i++) {
 		const struct leat_feed *f = &s->feed[i];
+		size_t n;
 		if (failed && f->n_checkpoints)
 			leat_prefix_abort(e->prefix, f->checkpoint, f->n_checkpoints);
 		else if (f->n_checkpoints)
-			leat_prefix_commit(e->prefix, &s->row[i]->prefix_key, s->row[i]->id,
+			leat_prefix_commit(e->prefix, &s->row[i]->prefix_key, leat_request_ids(s->row[i], &n),
 					   f->seq->n_past - f->n_tokens, f->checkpoint, f->n_checkpoints);
 	}
 }

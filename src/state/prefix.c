@@ -171,7 +171,8 @@ static struct hit find(struct leat_prefix *ix, const struct leat_prefix_key *key
 int64_t leat_prefix_peek(struct leat_prefix *ix, const struct leat_prefix_key *key, const int32_t *tokens, int64_t n)
 {
 	struct hit h = find(ix, key, tokens, n);
-	return length(&h);
+	int64_t got = length(&h), filed = ix->shelf && n > got ? leat_tree_on_shelf(ix, key, tokens, n) : 0;
+	return filed >= (got ? got + LEAT_PREFIX_GRID : 1) ? filed : got;
 }
 
 /* The path's pages, whole blocks, as a page table; those that no window sees any more stay out. Returns how many. */

@@ -15,6 +15,14 @@ static int put_in_place(struct leat_prefix *ix, const struct leat_prefix_key *ke
 	       leat_snapshot_restore(x, ix->store, slot, cell, NULL) != LEAT_OK;
 }
 
+int64_t leat_tree_on_shelf(struct leat_prefix *ix, const struct leat_prefix_key *key, const int32_t *tokens, int64_t n)
+{
+	struct leat_prefix_key full = *key;
+	size_t file;
+	full.kv_type = ix->store->view.kv_type;
+	return leat_shelf_find(ix->shelf, &full, tokens, n, ix->window, &file);
+}
+
 int64_t leat_tree_from_shelf(struct leat_prefix *ix, const struct leat_prefix_key *key, const int32_t *tokens,
 			     int64_t n, int64_t held, int slot, int cell)
 {

@@ -63,6 +63,8 @@ struct leat_prefix_node *leat_tree_make(struct leat_prefix *ix, struct leat_pref
 /* Removes nodes that hold nothing and lead nowhere, from this one upwards. NULL allowed. */
 void leat_tree_prune(struct leat_prefix *ix, struct leat_prefix_node *node);
 
+/* How many of tokens[n] the shelf's best file covers. */
+int64_t leat_tree_on_shelf(struct leat_prefix *ix, const struct leat_prefix_key *key, const int32_t *tokens, int64_t n);
 /* Loads more than `held` tokens from the shelf if it has them: how many, 0 if not (the slot is empty then). */
 int64_t leat_tree_from_shelf(struct leat_prefix *ix, const struct leat_prefix_key *key, const int32_t *tokens,
 			     int64_t n, int64_t held, int slot, int cell);

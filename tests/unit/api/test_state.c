@@ -341,100 +341,6 @@ static void test_tuned(void **state)
 	end(&b);
 }
 
-/* ---- kept beginnings ---- */
-
-enum { LONG = 600 };
-
-static struct leat_engine *open_keeping(struct leat_model *m, const char *dir, const char *kv_type)
-{
-	struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
-	struct leat_engine *e = NULL;
-	p.n_threads = 1;
-	p.n_ctx = 704;
-	p.n_batch = 128;
-	p.mode = LEAT_MODE_DETERMINISTIC;
-	p.kv_type = kv_type;
-	p.prefix_cache_bytes = dir ? 64 << 20 : 0;
-	p.state_dir = dir;
-	MUST(leat_engine_create(m, &p, &e, &err));
-	return e;
-}
-
-/* Greedy ids after a prompt; *ret_computed: tokens of the prompt that were computed. */
-static void serve(struct leat_engine *e, struct leat_model *m, const int32_t *t, int n, int32_t *ids, int most,
-		  uint64_t *ret_computed)
-{
-	struct leat_request_params p;
-	struct leat_request_stats stats = { .struct_size = sizeof stats };
-	struct leat_request *r;
-	struct leat_token tok = LEAT_TOKEN_INIT;
-	leat_request_params_init(m, &p);
-	p.tokens = t;
-	p.n_tokens = (uint64_t)n;
-	p.max_tokens = most;
-	p.temperature = 0;
-	p.presence_penalty = p.frequency_penalty = 0;
-	p.flags = LEAT_REQUEST_IGNORE_EOS;
-	MUST(leat_request_submit(e, &p, &r, &err));
-	for (int i = 0; i < most; i++) {
-		MUST(leat_request_next(r, &tok, &err));
-		ids[i] = tok.id;
-	}
-	leat_request_get_stats(r, &stats);
-	assert_int_equal(stats.n_prompt + stats.n_cached, n);
-	*ret_computed = stats.n_prompt;
-	leat_request_unref(r);
-}
-
-/* U55: branches at any token of a 600-token prompt compute at most 32 tokens before the branch; closed and opened anew,
- * the same prompt computes one. The answers are those without a cache. */
-static void test_kept_beginnings(void **state)
-{
-	(void)state;
-	for (int which = 0; which < N_MODELS; which++) {
-		struct bench b = begin(which, 0);
-		int32_t t[LONG], branch[LONG], want[ANSWER], got[ANSWER];
-		char dir[64] = "/tmp/leat-states-XXXXXX";
-		uint64_t computed;
-		assert_non_null(mkdtemp(dir));
-		for (int i = 0; i < LONG; i++)
-			t[i] = b.prompt[i % PROMPT] + (i * 31) % 11;
-		struct leat_engine *plain = open_keeping(b.m, NULL, caches[which]);
-		struct leat_engine *e = open_keeping(b.m, dir, caches[which]), *two = NULL;
-		struct leat_engine_params p = LEAT_ENGINE_PARAMS_INIT;
-		serve(plain, b.m, t, LONG, want, ANSWER, &computed);
-		assert_int_equal(computed, LONG);
-		serve(e, b.m, t, LONG, got, ANSWER, &computed);
-		assert_int_equal(computed, LONG);
-		assert_memory_equal(got, want, sizeof got);
-		for (int at = 1; at < LONG; at += 71) {
-			memcpy(branch, t, sizeof branch);
-			branch[at] = t[at] + 1;
-			serve(plain, b.m, branch, LONG, want, 4, &computed);
-			serve(e, b.m, branch, LONG, got, 4, &computed);
-			assert_true(computed <= (uint64_t)(LONG - at + 32));
-			assert_memory_equal(got, want, 4 * sizeof *got);
-		}
-		p.state_dir = dir;
-		assert_int_equal(leat_engine_create(b.m, &p, &two, &err), LEAT_E_ARG); /* no cache to keep */
-		p.prefix_cache_bytes = 1 << 20;
-		assert_int_equal(leat_engine_create(b.m, &p, &two, &err), LEAT_E_BUSY);
-		assert_null(two);
-		leat_engine_unref(e);
-
-		e = open_keeping(b.m, dir, caches[which]);
-		serve(plain, b.m, t, LONG, want, ANSWER, &computed);
-		serve(e, b.m, t, LONG, got, ANSWER, &computed);
-		assert_int_equal(computed, 1);
-		assert_memory_equal(got, want, sizeof got);
-		MUST(leat_engine_keep_states(e, &err));
-		leat_engine_unref(e);
-		leat_engine_unref(plain);
-		end(&b);
-		assert_true(snap_files(dir, 1) > 0);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,7 +348,6 @@ int main(void)
 		cmocka_unit_test(test_running_request),
 		cmocka_unit_test(test_other_partner),
 		cmocka_unit_test(test_tuned),
-		cmocka_unit_test(test_kept_beginnings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
