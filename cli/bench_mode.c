@@ -44,6 +44,7 @@ void bench_engine_params(const struct cli *c, int n_threads, int n_batch, struct
 	p->n_batch = n_batch;
 	p->mode = v[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
 	p->kv_type = v[OPT_CACHE_TYPE].s;
+	p->window = (int32_t)v[OPT_WINDOW_KEYS].i;
 	p->opts = c->opts;
 	p->trace = c->trace;
 	p->threads_poll_us = (int32_t)v[OPT_THREADS_POLL].i;

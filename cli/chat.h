@@ -19,6 +19,8 @@ struct chat {
 	struct leat_model *model;
 	struct leat_engine *engine;
 	struct leat_session *session;
+	struct leat_state *begin; /* that the session begins with; NULL: nothing */
+	int follows;          /* which holds tokens: the first message is a conversation's next */
 	struct leat_model_info info;
 	struct cli_sampling sampling;
 	char *system;         /* NULL: none of the user's own */
@@ -44,6 +46,8 @@ int chat_ask(struct chat *h, const char *text, size_t n);
 int chat_regen(struct chat *h);
 int chat_undo(struct chat *h);
 int chat_clear(struct chat *h);
+/* What comes is another conversation: a state that holds the begin of one is let go of; a trained one stays. */
+void chat_forget_begin(struct chat *h);
 /* The conversation becomes these turns (taken over, their marks too) and this system message (taken over, may be NULL).
  * When it does not fit the context nothing has changed and nothing was taken. */
 int chat_replace(struct chat *h, char *system, struct chat_turn *turns, size_t n);

@@ -266,6 +266,7 @@ static int cmd_system(struct chat *h, char *arg)
 		return cli_error(h->c, LEAT_E_NOMEM, "out of memory");
 	free(h->system);
 	h->system = text;
+	chat_forget_begin(h);
 	if (h->n_turns)
 		chat_say("a system message begins a conversation: this one is a new one\n");
 	return chat_clear(h);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "chat.h"
+#include "state.h"
 
 enum { MOST_MARKS = 32, LEAST_MARKS = 4 };
 
@@ -46,7 +47,9 @@ int chat_open(struct chat *h)
 		return rc;
 	h->info.struct_size = sizeof(h->info);
 	leat_model_get_info(h->model, &h->info);
-	rc = cli_pick_template(h->c, h->model, &h->sampling);
+	rc = cli_state_open(h->c, h->model, &h->begin, &h->follows);
+	if (!rc)
+		rc = cli_pick_template(h->c, h->model, &h->sampling);
 	if (!rc)
 		rc = chat_refresh(h);
 	if (rc)
@@ -54,7 +57,8 @@ int chat_open(struct chat *h)
 	cli_engine_params(h->c, &p);
 	p.n_marks = choose_marks(&h->info);
 	rc = cli_create_engine(h->c, h->model, &p, &h->engine);
-	if (!rc && leat_session_create(h->engine, &h->session, &e))
+	if (!rc && (leat_session_create(h->engine, &h->session, &e) ||
+		    (h->begin && leat_state_apply(h->begin, h->session, &e))))
 		rc = cli_fail(h->c, &e, 0);
 	if (!rc && h->c->value[OPT_SYSTEM].s) {
 		h->system = strdup(h->c->value[OPT_SYSTEM].s);
@@ -86,6 +90,7 @@ void chat_close(struct chat *h)
 	free(h->system);
 	cli_sampling_deinit(&h->sampling);
 	leat_session_unref(h->session);
+	leat_state_unref(h->begin);
 	leat_engine_unref(h->engine);
 	leat_model_unref(h->model);
 }
@@ -192,23 +197,31 @@ static struct leat_message *messages_of(const char *system, const struct chat_tu
 	return m;
 }
 
-/* The session from nothing: the first n turns, the last answer open. */
+/* The session as it began. */
+static int begin_again(struct chat *h)
+{
+	struct leat_error e = LEAT_ERROR_INIT;
+
+	leat_session_reset(h->session, NULL);
+	return h->begin && leat_state_apply(h->begin, h->session, &e) ? cli_fail(h->c, &e, 0) : 0;
+}
+
+/* The session from its begin: the first n turns, the last answer open. */
 static int feed_again(struct chat *h, size_t n)
 {
 	struct cli_timing t = { 0 };
 	struct leat_message *m;
 	size_t n_m, i;
-	int rc = 0;
+	int rc = begin_again(h);
 
-	leat_session_reset(h->session, NULL);
 	for (i = 0; i < h->n_turns; i++)
 		h->turn[i].start = h->turn[i].asked = 0;
-	if (!n)
-		return 0;
+	if (!n || rc)
+		return rc;
 	m = messages_of(h->system, h->turn, n, &n_m);
 	if (!m)
 		return cli_error(h->c, LEAT_E_NOMEM, "out of memory");
-	rc = feed(h, m, n_m, LEAT_CHAT_OPEN_LAST, &t);
+	rc = feed(h, m, n_m, LEAT_CHAT_OPEN_LAST | (h->follows ? (unsigned)LEAT_CHAT_CONTINUE : 0), &t);
 	free(m);
 	return rc;
 }
@@ -366,9 +379,9 @@ static int ask_again(struct chat *h, struct cli_timing *t)
 	struct chat_turn *turn = &h->turn[h->n_turns - 1];
 	struct leat_message m[2] = { { "system", h->system, h->system ? strlen(h->system) : 0 },
 				     { "user", turn->user, turn->n_user } };
-	int first = h->n_turns == 1, rc;
+	int first = h->n_turns == 1 && !h->follows, rc;
 
-	turn->start = first ? 0 : mark(h);
+	turn->start = h->n_turns == 1 ? 0 : mark(h);
 	count_cached(h, t);
 	rc = feed(h, first && h->system ? m : m + 1, first && h->system ? 2 : 1,
 		  LEAT_CHAT_GENERATE | (first ? 0u : (unsigned)LEAT_CHAT_CONTINUE), t);
@@ -436,11 +449,19 @@ int chat_undo(struct chat *h)
 	return rc;
 }
 
+void chat_forget_begin(struct chat *h)
+{
+	if (!h->follows)
+		return;
+	leat_state_unref(h->begin);
+	h->begin = NULL;
+	h->follows = 0;
+}
+
 int chat_clear(struct chat *h)
 {
-	leat_session_reset(h->session, NULL);
 	forget_turns(h, 0);
-	return 0;
+	return begin_again(h);
 }
 
 int chat_replace(struct chat *h, char *system, struct chat_turn *turns, size_t n)
@@ -466,6 +487,7 @@ int chat_replace(struct chat *h, char *system, struct chat_turn *turns, size_t n
 	if (info.n_ctx && n_ids > (size_t)info.n_ctx)
 		return cli_error(h->c, LEAT_E_CONTEXT, "the conversation has %zu tokens and the context holds %d",
 				 n_ids, (int)info.n_ctx);
+	chat_forget_begin(h);
 	chat_clear(h);
 	free(h->system);
 	h->system = system;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "chat.h"
+#include "state.h"
 
 void chat_say(const char *fmt, ...)
 {
@@ -93,6 +94,8 @@ int cli_chat(struct cli *c, const char *path)
 			rc = cli_out_failed();
 	}
 	chat_reader_close(r);
+	if (h.session && (!rc || rc == h.rc) && cli_state_save(c, h.session) && !rc)
+		rc = EXIT_IOERR;
 	chat_close(&h);
 	return rc;
 }

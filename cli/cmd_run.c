@@ -8,12 +8,16 @@
 #include "answer.h"
 #include "chat.h"
 #include "prompts.h"
+#include "state.h"
 
 struct run {
 	struct cli *c;
 	struct leat_model *model;
 	struct leat_engine *engine;
 	struct leat_request *request;
+	struct leat_session *session; /* with --save-state */
+	struct leat_state *state;     /* that it begins with; NULL: none */
+	int follows;                  /* which holds tokens */
 	struct leat_model_info info;
 	char *prompt;
 	size_t prompt_bytes;
@@ -88,10 +92,14 @@ static int tokenize_message(struct run *r)
 	struct leat_message m[2] = { { "system", system, system ? strlen(system) : 0 },
 				     { "user", r->prompt, r->prompt_bytes } };
 	struct leat_error e = LEAT_ERROR_INIT;
+	unsigned flags = LEAT_CHAT_GENERATE | (r->follows ? (unsigned)LEAT_CHAT_CONTINUE : 0);
+	const struct leat_message *first = system ? m : m + 1;
+	const char *name = cli_template_name(r->c);
 
 	r->lead = r->sampling.chat.trim;
-	if (leat_model_chat_tokens(r->model, cli_template_name(r->c), system ? m : m + 1, system ? 2 : 1,
-				   LEAT_CHAT_GENERATE, &r->ids, &r->n_ids, &e))
+	if (leat_model_chat_tokens(r->model, name, first, system ? 2 : 1, flags, &r->ids, &r->n_ids, &e) ||
+	    leat_model_chat_borders(r->model, name, first, system ? 2 : 1, flags, r->ids, r->n_ids, r->border,
+				    LEAT_MAX_BORDERS, &r->n_borders, &e))
 		return cli_fail(r->c, &e, 0);
 	return 0;
 }
@@ -101,6 +109,7 @@ static int tokenize_prompt(struct run *r)
 	struct cli *c = r->c;
 	struct leat_error e = LEAT_ERROR_INIT;
 	int rc = cli_wants_raw(c) ? 0 : cli_pick_template(c, r->model, &r->sampling);
+	unsigned flags = cli_text_flags(c);
 
 	if (rc)
 		return rc;
@@ -109,7 +118,9 @@ static int tokenize_prompt(struct run *r)
 				       "--system and --chat-template mean nothing beside them");
 	if (!cli_wants_raw(c) && (strcmp(r->sampling.chat.name, "none") || cli_is_set(c, OPT_SYSTEM)))
 		return tokenize_message(r);
-	if (leat_model_tokenize(r->model, r->prompt, r->prompt_bytes, cli_text_flags(c), &r->ids, &r->n_ids, &e))
+	if (r->follows) /* it has begun already */
+		flags &= ~(unsigned)LEAT_TEXT_SPECIAL;
+	if (leat_model_tokenize(r->model, r->prompt, r->prompt_bytes, flags, &r->ids, &r->n_ids, &e))
 		return cli_fail(c, &e, 0);
 	if (r->n_ids)
 		return 0;
@@ -162,13 +173,12 @@ static void report(struct run *r)
 	if (leat_request_get_stats(r->request, &s))
 		return;
 	if (r->c->json) {
-		cli_printf("{\"schema\":\"leat.run/"
-			   "1\",\"event\":\"end\",\"finish\":\"%s\",\"seed\":%llu,\"n_prompt\":%llu,"
-			   "\"n_generated\":%llu,\"prompt_s\":%.6f,\"generate_s\":%.6f,\"load_s\":%.6f,"
-			   "\"rope_long\":%d}\n",
+		cli_printf("{\"schema\":\"leat.run/1\",\"event\":\"end\",\"finish\":\"%s\",\"seed\":%llu,"
+			   "\"n_prompt\":%llu,\"n_cached\":%llu,\"n_generated\":%llu,\"prompt_s\":%.6f,"
+			   "\"generate_s\":%.6f,\"load_s\":%.6f,\"rope_long\":%d}\n",
 			   cli_finish_word(s.finish), (unsigned long long)s.seed, (unsigned long long)s.n_prompt,
-			   (unsigned long long)s.n_generated, (double)s.prompt_ns * 1e-9, (double)s.generate_ns * 1e-9,
-			   r->load_s, (int)s.rope_long);
+			   (unsigned long long)s.n_cached, (unsigned long long)s.n_generated,
+			   (double)s.prompt_ns * 1e-9, (double)s.generate_ns * 1e-9, r->load_s, (int)s.rope_long);
 		return;
 	}
 	if (!wanted)
@@ -221,7 +231,9 @@ static int open_all(struct run *r, const char *path)
 		return rc;
 	r->info.struct_size = sizeof(r->info);
 	leat_model_get_info(r->model, &r->info);
-	rc = tokenize_prompt(r);
+	rc = cli_state_open(r->c, r->model, &r->state, &r->follows);
+	if (!rc)
+		rc = tokenize_prompt(r);
 	if (rc)
 		return rc;
 	cli_engine_params(r->c, &p);
@@ -240,10 +252,20 @@ static int run_prompt(struct run *r)
 		return rc;
 	p->tokens = r->n_ids ? r->ids : &r->begin;
 	p->n_tokens = r->n_ids ? r->n_ids : 1;
+	p->borders = r->border;
+	p->n_borders = (int32_t)r->n_borders;
 	p->n_top = (int32_t)r->c->value[OPT_LOGPROBS].i;
 	p->timeout_ns = (uint64_t)(r->c->value[OPT_TIMEOUT].f * 1e9);
 	if (cli_signal())
 		return 128 + cli_signal();
+	if (r->c->value[OPT_SAVE_STATE].s) {
+		if (leat_session_create(r->engine, &r->session, &e) ||
+		    (r->state && leat_state_apply(r->state, r->session, &e)))
+			return cli_fail(r->c, &e, 0);
+		p->session = r->session;
+	} else {
+		p->initial_state = r->state;
+	}
 	if (leat_request_submit(r->engine, p, &r->request, &e))
 		return cli_fail(r->c, &e, 1);
 	cli_watch(r->request);
@@ -300,6 +322,10 @@ static int run(struct cli *c)
 	if (!rc)
 		rc = run_prompt(&r);
 	leat_request_unref(r.request);
+	if (!rc)
+		rc = cli_state_save(c, r.session);
+	leat_session_unref(r.session);
+	leat_state_unref(r.state);
 	leat_engine_unref(r.engine);
 	leat_model_unref(r.model);
 	leat_free(r.ids);

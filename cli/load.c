@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "state.h"
 
 static double now(void)
 {
@@ -139,6 +139,7 @@ void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 		p->n_batch = (int32_t)c->value[OPT_UBATCH_SIZE].i;
 	p->mode = c->value[OPT_DETERMINISTIC].i ? LEAT_MODE_DETERMINISTIC : LEAT_MODE_DEFAULT;
 	p->kv_type = cache[c->value[OPT_CACHE_TYPE].i];
+	p->window = (int32_t)c->value[OPT_WINDOW_KEYS].i;
 	p->opts = c->opts;
 	p->trace = c->trace;
 	p->threads_poll_us = (int32_t)c->value[OPT_THREADS_POLL].i;
@@ -154,8 +155,12 @@ uint32_t cli_isa_off(const struct cli *c)
 int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_engine_params *p, struct leat_engine **ret)
 {
 	struct leat_error e = LEAT_ERROR_INIT;
+	struct leat_engine_params with = *p;
+	int rc = cli_option_applies(OPT_STATE_DIR, c->cmd->bit) ? cli_state_params(c, &with) : 0;
 
-	if (leat_engine_create(m, p, ret, &e))
+	if (rc)
+		return rc;
+	if (leat_engine_create(m, &with, ret, &e))
 		return cli_fail(c, &e, 1);
 	if (c->verbose) {
 		struct leat_engine_info i;

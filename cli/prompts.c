@@ -4,6 +4,7 @@
  * sleeps until the engine, the input or a signal has something for it. What it holds is bounded: --parallel and
  * --max-queue requests, one line, and HELD_BYTES of answers that wait for an earlier one. */
 #include "prompts.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ struct prompts {
 	int fd, engine_fd, signal_fd;
 	struct leat_model *model;
 	struct leat_engine *engine;
+	struct leat_state *state;     /* that every answer begins with; NULL: none */
 	struct cli_sampling base;
 	struct prompts_job *first, **last; /* in order of lines: what is not printed yet */
 	struct prompts_ask ask;       /* of `held` */
@@ -116,7 +118,10 @@ static struct prompts_job *new_job(struct prompts *p)
 static void submit(struct prompts *p, struct prompts_job *j)
 {
 	struct leat_error e = LEAT_ERROR_INIT;
-	enum leat_status s = leat_request_submit(p->engine, &p->ask.sampling.p, &j->request, &e);
+	struct leat_request_params *ask = &p->ask.sampling.p;
+
+	ask->initial_state = p->state;
+	enum leat_status s = leat_request_submit(p->engine, ask, &j->request, &e);
 
 	if (s == LEAT_E_BUSY && p->n_live) {
 		p->held = j;
@@ -337,6 +342,18 @@ static int try_flags(struct prompts *p)
 	return 0;
 }
 
+/* A state of no tokens begins any text; one that holds some is gone on from as it is. */
+static int open_state(struct prompts *p)
+{
+	int follows, rc = cli_state_open(p->c, p->model, &p->state, &follows);
+
+	if (!rc && p->c->value[OPT_SAVE_STATE].s)
+		rc = cli_usage_error(p->c, "--save-state: --prompts has more than one answer");
+	if (!rc && follows && !cli_wants_raw(p->c))
+		rc = cli_usage_error(p->c, "the state holds tokens: with --prompts it needs --raw --no-special");
+	return rc;
+}
+
 static int open_engine(struct prompts *p, const char *path)
 {
 	struct leat_engine_params ep = LEAT_ENGINE_PARAMS_INIT;
@@ -347,6 +364,9 @@ static int open_engine(struct prompts *p, const char *path)
 
 	if (!rc && !cli_wants_raw(p->c))
 		rc = cli_pick_template(p->c, p->model, &p->base);
+	if (rc)
+		return rc;
+	rc = open_state(p);
 	if (rc)
 		return rc;
 	cli_engine_params(p->c, &ep);
@@ -417,6 +437,7 @@ int cli_prompts(struct cli *c, const char *model_path)
 		rc = cli_drain_level() ? 128 + cli_signal() : p.rc;
 		leat_engine_stop(p.engine);
 	}
+	leat_state_unref(p.state);
 	leat_engine_unref(p.engine);
 	leat_model_unref(p.model);
 	cli_sampling_deinit(&p.base);
