@@ -1,4 +1,19 @@
-/* engine.h - what computes with a model: threads, caches, scratch memory. Part of <leat/leat.h>. */
+/* engine.h - what computes with a model: threads, caches, scratch memory. Part of <leat/leat.h>.
+ *
+ * How it works. Requests (request.h) wait in a queue, and up to n_seqs of them run together, in steps. A step takes one
+ * token of each that is answering, and fills up with pieces of the prompts of others, n_batch tokens in all. Who joins
+ * or leaves does so between two steps. The pieces are cut so that a running answer waits for them no longer than
+ * max_prefill_stall_ms.
+ *
+ *   Who runs the steps. Whoever waits: a thread in leat_request_next, leat_request_stream and the like runs them, for
+ *     all requests, until its own event is there, and then hands over to another one that waits. So one thread that
+ *     reads one request pays for no hand-over. With leat_engine_start a thread of the engine's own runs them, and
+ *     readers only read. With neither, nothing moves.
+ *   Threads. n_threads compute each step, the one that runs it among them; the others sleep between.
+ *   Order. By priority, then arrival (leat_request_params.priority). Prompts share a step's room equally.
+ *   Memory. Everything is reserved by leat_engine_create, and touched when it is used. Where cache_tokens is less than
+ *     all could need, the request that is served last is put aside for a while and goes on later where it was.
+ *   Lives. A request and a session hold their engine, an engine its model: they may be released in any order. */
 #ifndef LEAT_ENGINE_H
 #define LEAT_ENGINE_H
 

@@ -1,4 +1,22 @@
-/* request.h - generating text, token by token. Part of <leat/leat.h>. */
+/* request.h - generating text, token by token. Part of <leat/leat.h>.
+ *
+ * The life of a request. leat_request_submit checks it, copies it and puts it into the engine's queue; nothing is
+ * computed yet. When a sequence and memory are free it is admitted, its prompt is read piece by piece, and then each
+ * step draws a token, which becomes an event. The last event says why the answer ended (finish), or is an error that
+ * the reading call returns. engine.h says who runs the steps.
+ *
+ *   Reading. One thread at a time takes the events in their order: leat_request_next waits for one, leat_request_poll
+ *     no longer than it is told, leat_request_stream hands each to a callback. For event loops: leat_engine_start, then
+ *     leat_engine_fd tells when there is something to poll. Ways may be mixed.
+ *   Backpressure. Events wait in a ring of the request's own, about 256 of them. When it is full the request rests, and
+ *     no other one; nothing is ever dropped. One that nobody reads gives its sequence to others that wait.
+ *   Ending. leat_request_cancel from anywhere, a callback that returns nonzero, timeout_ns, or leat_request_unref,
+ *     which abandons an answer that still runs. Each is heard between two steps.
+ *   Ownership. What an event points to is borrowed until the next call on its request. What submit was given is the
+ *     caller's again when it returns; a session and an initial state are held until the request is gone.
+ *   The same answer. What a request computes never depends on who else runs: its random numbers are its own. In
+ *     LEAT_MODE_DEFAULT the last bits of a sum may depend on the size of a step, and so, now and then, a token that was
+ *     nearly a tie; in LEAT_MODE_DETERMINISTIC nothing does. */
 #ifndef LEAT_REQUEST_H
 #define LEAT_REQUEST_H
 
