@@ -138,6 +138,40 @@ static int take_points(struct cli *c, struct leat_bench_job *j)
 	return 0;
 }
 
+/* A workload brings its own number and lengths, and how many go together unless the user says so. */
+static int take_workload(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j,
+			 struct leat_workload *w)
+{
+	const char *path = c->value[OPT_TRACE_FILE].s;
+	struct leat_error e = LEAT_ERROR_INIT;
+	char *text;
+	size_t n;
+	int rc;
+
+	if (!path || !*path)
+		return 0;
+	if (!mode->takes_workload)
+		return cli_usage_error(c, "--trace-file: %s takes no workload", mode->name);
+	rc = cli_read_text(c, path, &text, &n);
+	if (rc)
+		return rc;
+	if (leat_workload_parse(text, n, w, &e))
+		rc = cli_error(c, e.status, "%s: %s", path, e.message);
+	free(text);
+	if (rc)
+		return rc;
+	j->workload = w;
+	j->workload_name = path;
+	j->size.n_requests = w->n;
+	j->size.n_prompt = w->most_prompt;
+	j->size.n_gen = w->most_gen;
+	if (w->n_parallel && !cli_is_set(c, OPT_PARALLEL))
+		j->size.n_parallel = w->n_parallel;
+	if ((int64_t)w->n * w->most_gen > 1 << 28)
+		return cli_usage_error(c, "more tokens than a measurement can hold");
+	return 0;
+}
+
 /* ---- runs ---- */
 
 static enum bench_form bench_form(const struct cli *c)
@@ -171,6 +205,7 @@ static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_ben
 		r.info = j->info;
 		r.engine = j->ran;
 		r.size = j->size;
+		r.workload = j->workload_name;
 		r.report = &report;
 		rc = mode->one_table && bench_form(c) == BENCH_MD
 			     ? bench_print_table_row(c, &r, first)
@@ -220,7 +255,7 @@ static int run_models(struct cli *c, const struct leat_bench *mode, const struct
 	return worst;
 }
 
-static int plan_job(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j)
+static int plan_job(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j, struct leat_workload *w)
 {
 	struct leat_engine_params engine = LEAT_ENGINE_PARAMS_INIT;
 	struct bench_ints threads, batch;
@@ -229,7 +264,10 @@ static int plan_job(struct cli *c, const struct leat_bench *mode, struct leat_be
 	memset(j, 0, sizeof(*j));
 	j->size = mode->size;
 	j->stop = bench_stop;
+	j->workload_name = "";
 	rc = take_sizes(c, &j->size);
+	if (!rc)
+		rc = take_workload(c, mode, j, w);
 	if (!rc)
 		rc = take_points(c, j);
 	if (!rc)
@@ -239,26 +277,20 @@ static int plan_job(struct cli *c, const struct leat_bench *mode, struct leat_be
 	if (rc)
 		return rc;
 	bench_engine_params(c, threads.v[0], batch.v[0], &engine);
+	engine.max_prefill_stall_ms = (int32_t)c->value[OPT_STALL].i;
 	j->engine = engine;
 	return 0;
 }
 
-int bench_run_mode(struct cli *c, const struct leat_bench *mode)
+static int run_planned(struct cli *c, const struct leat_bench *mode, const struct leat_bench_job *j)
 {
 	struct bench_baseline *baseline = NULL;
-	struct leat_bench_job j;
-	int rc = plan_job(c, mode, &j), compared;
+	int rc = bench_baseline_open(c, &baseline), compared;
 
-	if (!rc && bench_form(c) == BENCH_CSV)
-		rc = cli_usage_error(c, "--output: modes print md, json or jsonl");
-	if (!rc && !c->n_args && !c->value[OPT_BENCH_MODEL].n_list)
-		rc = cli_usage_error(c, "no model given");
-	if (!rc)
-		rc = bench_baseline_open(c, &baseline);
 	if (rc)
 		return rc;
 	cli_puts(bench_form(c) == BENCH_JSON ? "[\n" : "");
-	rc = run_models(c, mode, &j, baseline);
+	rc = run_models(c, mode, j, baseline);
 	if (rc <= EXIT_VERDICT) {
 		compared = bench_baseline_end(c, baseline, bench_form(c));
 		rc = compared > rc ? compared : rc;
@@ -266,5 +298,23 @@ int bench_run_mode(struct cli *c, const struct leat_bench *mode)
 		bench_baseline_close(baseline);
 	}
 	cli_puts(bench_form(c) == BENCH_JSON ? "]\n" : "");
+	return rc;
+}
+
+int bench_run_mode(struct cli *c, const struct leat_bench *mode)
+{
+	struct leat_workload workload;
+	struct leat_bench_job j;
+	int rc;
+
+	memset(&workload, 0, sizeof(workload));
+	rc = plan_job(c, mode, &j, &workload);
+	if (!rc && bench_form(c) == BENCH_CSV)
+		rc = cli_usage_error(c, "--output: modes print md, json or jsonl");
+	if (!rc && !c->n_args && !c->value[OPT_BENCH_MODEL].n_list)
+		rc = cli_usage_error(c, "no model given");
+	if (!rc)
+		rc = run_planned(c, mode, &j);
+	leat_workload_deinit(&workload);
 	return rc;
 }

@@ -28,7 +28,7 @@ int bench_run_mode(struct cli *c, const struct leat_bench *mode);
 
 /* ---- bench_report.c ---- */
 struct bench_result {
-	const char *mode, *path, *kv_type;
+	const char *mode, *path, *kv_type, *workload; /* workload "": none */
 	struct leat_model_info info;
 	struct leat_engine_info engine;
 	struct leat_bench_sizes size;

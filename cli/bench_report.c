@@ -69,6 +69,7 @@ static void json_head(const struct cli *c, const struct bench_result *r)
 	cli_printf(", \"deterministic\": %s", c->value[OPT_DETERMINISTIC].i ? "true" : "false");
 	json_text("opts", c->opts ? c->opts : "");
 	json_text("test_time", r->test_time);
+	json_text("workload", r->workload);
 	cli_printf(", \"n_requests\": %d, \"n_parallel\": %d, \"n_prompt\": %d, \"n_gen\": %d, \"n_repeat\": %d, "
 		   "\"n_warmup\": %d",
 		   z->n_requests, z->n_parallel, z->n_prompt, z->n_gen, z->n_repeat, z->n_warmup);
@@ -99,6 +100,8 @@ static void md_head(const struct bench_result *r)
 	cli_printf("%s: %s, %s", r->mode, label, r->engine.device);
 	if (z->n_requests)
 		cli_printf("; %d requests, %d together", z->n_requests, z->n_parallel);
+	if (r->workload[0])
+		cli_printf("; workload %s, at most", r->workload);
 	if (z->n_prompt)
 		cli_printf("; prompt %d tokens", z->n_prompt);
 	if (z->n_gen)

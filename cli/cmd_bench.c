@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/bench_pp.h"
 #include "bench_baseline.h"
@@ -205,13 +206,33 @@ static int run_table(struct cli *c)
 	return rc;
 }
 
+/* A word that could be a mode and is no file: a path says so with a slash or a dot. */
+static int is_no_file(const char *word)
+{
+	return !strpbrk(word, "/.") && access(word, F_OK);
+}
+
+static int unknown_mode(struct cli *c)
+{
+	const char *names[64], *near;
+	int n = 0;
+
+	for (; leat_bench_list[n] && n < 63; n++)
+		names[n] = leat_bench_list[n]->name;
+	names[n] = NULL;
+	near = cli_nearest(c->args[0], names);
+	if (near)
+		return cli_usage_error(c, "'%s' is neither a mode nor a file; did you mean '%s'?", c->args[0], near);
+	return cli_usage_error(c, "'%s' is neither a mode nor a file", c->args[0]);
+}
+
 /* A first argument that is the name of a mode means it; a file of that name is ./NAME. */
 static int run(struct cli *c)
 {
 	const struct leat_bench *mode = c->n_args ? bench_find_mode(c->args[0]) : NULL;
 
 	if (!mode)
-		return run_table(c);
+		return c->n_args && is_no_file(c->args[0]) ? unknown_mode(c) : run_table(c);
 	c->args++;
 	c->n_args--;
 	return bench_run_mode(c, mode);
@@ -231,8 +252,9 @@ const struct leat_cmd leat_cmd_bench = {
 		 "(growth with the tokens of a sequence, predicted and measured; -d says where), stream (what\n"
 		 "events cost over plain generation at 10, 50, 100 and 500 tokens, or those of -d), cold (the\n"
 		 "first of 50 runs against the others), phases (where the time of a decode step goes),\n"
-		 "bandwidth (bytes that a token moves, against what memory can give), formats (files of one model\n"
-		 "beside each other: load time, memory, speed, ids).\n",
+		 "bandwidth (bytes that a token moves, against what memory can give), kernels (the same inside a\n"
+		 "step: components, kernels, layers, matrices), serve-sim (requests that arrive one by one),\n"
+		 "formats (files of one model beside each other: load time, memory, speed, ids).\n",
 	.examples = {
 		{ "leat bench model.gguf", "pp512 and tg128, five times each" },
 		{ "leat bench a.gguf b.gguf -p 0 -n 64 -d 0,4096", "decode of two models, empty and deep" },

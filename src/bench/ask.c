@@ -12,6 +12,16 @@ enum leat_status leat_bench_go_on(const struct leat_bench_job *j, struct leat_er
 					: LEAT_OK;
 }
 
+int leat_bench_prompt_of(const struct leat_bench_job *j, int i)
+{
+	return j->workload ? j->workload->at[i].n_prompt : j->size.n_prompt;
+}
+
+int leat_bench_gen_of(const struct leat_bench_job *j, int i)
+{
+	return j->workload ? j->workload->at[i].n_gen : j->size.n_gen;
+}
+
 enum leat_status leat_bench_engine(struct leat_bench_job *j, int n_seqs, int n_ctx, struct leat_engine **ret,
 				   struct leat_error *err)
 {

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "bench/report.h"
+#include "bench/workload.h"
 
 /* How much is measured. 0 in a mode's own sizes: the mode does not use it. */
 struct leat_bench_sizes {
@@ -23,6 +24,10 @@ struct leat_bench_job {
 	struct leat_bench_sizes size;          /* all >= 1 where the mode uses them, n_warmup >= 0 */
 	int point[LEAT_BENCH_MAX_POINTS];      /* tokens, ascending; the mode's own where n_points is 0 */
 	int n_points;
+	/* Requests of different lengths, for modes that take them; NULL: all as size says. size then has their number
+	 * and the longest. */
+	const struct leat_workload *workload;
+	const char *workload_name;             /* "" without one */
 	int (*stop)(void *user);               /* nonzero gives up with E_CANCELLED; NULL: never */
 	void *user;
 	struct leat_engine_info ran;           /* filled by leat_bench_engine */
@@ -34,6 +39,7 @@ struct leat_bench {
 	struct leat_bench_sizes size;          /* the protocol's */
 	int one_table;                         /* models are rows of one table: every model gives the same figures */
 	enum leat_status (*run)(struct leat_bench_job *j, struct leat_error *err);
+	int takes_workload;                    /* 1: job.workload may be there */
 };
 extern const struct leat_bench *const leat_bench_list[]; /* generated, NULL at the end */
 
@@ -41,6 +47,10 @@ extern const struct leat_bench *const leat_bench_list[]; /* generated, NULL at t
 
 /* E_CANCELLED when the user wants to leave. */
 enum leat_status leat_bench_go_on(const struct leat_bench_job *j, struct leat_error *err);
+
+/* Tokens of request i of the job. */
+int leat_bench_prompt_of(const struct leat_bench_job *j, int i);
+int leat_bench_gen_of(const struct leat_bench_job *j, int i);
 
 /* An engine for n_seqs sequences of n_ctx tokens. */
 enum leat_status leat_bench_engine(struct leat_bench_job *j, int n_seqs, int n_ctx, struct leat_engine **ret,

@@ -43,7 +43,7 @@ struct leat_engine {
 	uint64_t opts;
 	uint64_t n_steps, n_prepared;
 	/* for leat_engine_get_info, from any thread */
-	_Atomic uint64_t told_steps, told_tokens, told_scratch_bytes, told_compile_ns;
+	_Atomic uint64_t told_steps, told_tokens, told_scratch_bytes, told_compile_ns, told_rows;
 	struct leat_told_cache told[LEAT_CACHE_COUNT];
 	_Atomic uint64_t told_asked, told_found, told_prefix_bytes;
 	char device[96];

@@ -139,6 +139,8 @@ enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_fee
 	e->exec = e->running;
 	tell(&e->told_steps, ++e->n_steps);
 	tell(&e->told_tokens, atomic_load_explicit(&e->told_tokens, memory_order_relaxed) + (uint64_t)e->step.n_tokens);
+	tell(&e->told_rows, atomic_load_explicit(&e->told_rows, memory_order_relaxed) +
+				    (uint64_t)leat_bucket_tokens(e->step.n_tokens, e->n_batch));
 	leat_caches_tell(e);
 	return LEAT_OK;
 }
