@@ -1,11 +1,13 @@
 /* sha256.c - FIPS 180-4, sections 5 and 6.2. */
 #include "base/sha256.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-/* 4.2.2: fractional parts of the cube roots of the first 64 primes */
-static const uint32_t k[64] = {
+#include "base/sha256_blocks.h"
+
+const uint32_t leat_sha256_k[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
 	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
 	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -40,7 +42,7 @@ static inline uint32_t word(const unsigned char *p)
 #define ROUND(a, b, c, d, e, f, g, h, t)                                                              \
 	do {                                                                                          \
 		uint32_t t1 = (h) + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + (((e) & (f)) ^ (~(e) & (g))) + \
-			      k[t] + w[t];                                                            \
+			      leat_sha256_k[t] + w[t];                                                           \
 		(d) += t1;                                                                            \
 		(h) = t1 + (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + (((a) & (b)) ^ ((a) & (c)) ^ ((b) & (c))); \
 	} while (0)
@@ -70,6 +72,25 @@ static void compress(uint32_t *state, const unsigned char *block)
 		state[i] += v[i];
 }
 
+void leat_sha256_portable(uint32_t h[8], const unsigned char *data, size_t n)
+{
+	for (; n; n--, data += 64)
+		compress(h, data);
+}
+
+/* Chosen when first used; whoever comes at the same time chooses the same. */
+static void blocks(uint32_t h[8], const unsigned char *data, size_t n)
+{
+	static _Atomic(leat_sha256_blocks_fn *) chosen;
+	leat_sha256_blocks_fn *fn = atomic_load_explicit(&chosen, memory_order_relaxed);
+	if (!fn) {
+		fn = leat_sha256_native();
+		fn = fn ? fn : leat_sha256_portable;
+		atomic_store_explicit(&chosen, fn, memory_order_relaxed);
+	}
+	fn(h, data, n);
+}
+
 void leat_sha256_add(struct leat_sha256 *s, const void *data, size_t n)
 {
 	const unsigned char *p = data;
@@ -83,10 +104,14 @@ void leat_sha256_add(struct leat_sha256 *s, const void *data, size_t n)
 		n -= take;
 		if (take < room)
 			return;
-		compress(s->h, s->block);
+		blocks(s->h, s->block, 1);
 	}
-	for (; n >= sizeof s->block; n -= sizeof s->block, p += sizeof s->block)
-		compress(s->h, p);
+	size_t whole = n / sizeof s->block;
+	if (whole) {
+		blocks(s->h, p, whole);
+		p += whole * sizeof s->block;
+		n %= sizeof s->block;
+	}
 	if (n)
 		memcpy(s->block, p, n);
 }

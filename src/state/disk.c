@@ -185,21 +185,62 @@ void leat_disk_abort(struct leat_disk_file *f)
 	f->fd = -1;
 }
 
-enum leat_status leat_disk_commit(struct leat_disk_file *f, const char *name, struct leat_error *err)
+static enum leat_status sync_data(struct leat_disk_file *f, const char *name, struct leat_error *err)
+{
+	LEAT_TRY(check_target(f->disk, name, err));
+	return f->disk->calls.fsync(f->fd) ? io_error(f->disk, name, "cannot be synced", err) : LEAT_OK;
+}
+
+static enum leat_status give_name(struct leat_disk_file *f, const char *name, struct leat_error *err)
 {
 	struct leat_disk *d = f->disk;
-	enum leat_status st = check_target(d, name, err);
-	if (st == LEAT_OK && d->calls.fsync(f->fd))
-		st = io_error(d, name, "cannot be synced", err);
-	if (st == LEAT_OK && d->calls.renameat(d->dir_fd, f->temp, d->dir_fd, name))
-		st = io_error(d, name, "cannot be renamed to", err);
-	if (st != LEAT_OK) {
+	if (d->calls.renameat(d->dir_fd, f->temp, d->dir_fd, name)) {
+		enum leat_status st = io_error(d, name, "cannot be renamed to", err);
 		leat_disk_abort(f);
 		return st;
 	}
 	int failed = close(f->fd);
 	f->fd = -1;
-	if (failed || d->calls.fsync(d->dir_fd))
-		return io_error(d, name, "cannot be synced", err);
-	return LEAT_OK;
+	return failed ? io_error(d, name, "cannot be synced", err) : LEAT_OK;
+}
+
+enum leat_status leat_disk_commit_all(struct leat_disk_named *files, int n, int *ret_ok, struct leat_error *err)
+{
+	enum leat_status first = LEAT_OK;
+	int renamed = 0;
+	for (int i = 0; i < n; i++) {
+		struct leat_error *e = first == LEAT_OK ? err : NULL; /* the first failure is told */
+		enum leat_status st = sync_data(&files[i].file, files[i].name, e);
+		ret_ok[i] = st == LEAT_OK;
+		if (st != LEAT_OK)
+			leat_disk_abort(&files[i].file);
+		first = first == LEAT_OK ? st : first;
+	}
+	for (int i = 0; i < n; i++) {
+		struct leat_error *e = first == LEAT_OK ? err : NULL;
+		if (!ret_ok[i])
+			continue;
+		enum leat_status st = give_name(&files[i].file, files[i].name, e);
+		ret_ok[i] = st == LEAT_OK;
+		renamed = 1;
+		first = first == LEAT_OK ? st : first;
+	}
+	if (renamed && files[0].file.disk->calls.fsync(files[0].file.disk->dir_fd)) {
+		if (first == LEAT_OK)
+			first = io_error(files[0].file.disk, "", "cannot be synced", err);
+		memset(ret_ok, 0, (size_t)n * sizeof *ret_ok);
+	}
+	return first;
+}
+
+enum leat_status leat_disk_commit(struct leat_disk_file *f, const char *name, struct leat_error *err)
+{
+	struct leat_disk *d = f->disk;
+	enum leat_status st = sync_data(f, name, err);
+	if (st != LEAT_OK) {
+		leat_disk_abort(f);
+		return st;
+	}
+	LEAT_TRY(give_name(f, name, err));
+	return d->calls.fsync(d->dir_fd) ? io_error(d, name, "cannot be synced", err) : LEAT_OK;
 }

@@ -49,6 +49,16 @@ enum leat_status leat_disk_begin(struct leat_disk *d, const char *name, struct l
 				 struct leat_error *err);
 /* Short writes and interruptions are carried on. E_IO: full, over quota, broken. */
 enum leat_status leat_disk_write(struct leat_disk_file *f, const void *data, size_t n, struct leat_error *err);
+/* A file that only waits for its sync and its name. */
+struct leat_disk_named {
+	struct leat_disk_file file;
+	char name[96];
+};
+/* Syncs n files, then gives those that were synced their names, then syncs the folder once: as n commits, but that the
+ * system writes its journal a few times instead of 2 n times. ret_ok[i]: 1 if file i is there now. All files are over.
+ * Returns the first failure; a folder that cannot be synced fails all. */
+enum leat_status leat_disk_commit_all(struct leat_disk_named *files, int n, int *ret_ok, struct leat_error *err);
+
 /* Syncs, renames, syncs the folder. A failed sync counts as lost: it is not tried again. On failure the old file is
  * still there and the temporary one is gone; f is over in any case. */
 enum leat_status leat_disk_commit(struct leat_disk_file *f, const char *name, struct leat_error *err);

@@ -75,7 +75,7 @@ static int flush_one(void *user, const struct leat_prefix_entry *e)
 		return 1; /* what comes now is colder than what was written */
 	f->st = leat_snapshot_take(s, e->key, &at, &x, f->err);
 	if (f->st == LEAT_OK) {
-		f->st = leat_shelf_put(f->ix->shelf, x, f->err);
+		f->st = leat_shelf_put_later(f->ix->shelf, x, f->err);
 		leat_snapshot_unref(x);
 	}
 	f->bytes += bytes;
@@ -87,6 +87,9 @@ enum leat_status leat_prefix_flush(struct leat_prefix *ix, uint64_t bytes, struc
 	struct flush f = { .ix = ix, .limit = bytes ? bytes : UINT64_MAX, .st = LEAT_OK, .err = err };
 	if (!ix->shelf)
 		return LEAT_OK;
-	LEAT_TRY(leat_prefix_each(ix, flush_one, &f, err));
-	return f.st;
+	enum leat_status st = leat_prefix_each(ix, flush_one, &f, err);
+	st = st == LEAT_OK ? f.st : st;
+	/* what was written so far is there in any case */
+	enum leat_status settled = leat_shelf_settle(ix->shelf, st == LEAT_OK ? err : NULL);
+	return st == LEAT_OK ? settled : st;
 }

@@ -13,7 +13,7 @@
 
 #define NAME_PREFIX "leat-"
 #define NAME_SUFFIX ".state"
-enum { ID_DIGITS = 64, NAME_BYTES = 5 + ID_DIGITS + 6 + 1 };
+enum { ID_DIGITS = 64, NAME_BYTES = 5 + ID_DIGITS + 6 + 1, MOST_PENDING = 64 };
 
 struct entry {
 	char name[NAME_BYTES];
@@ -23,6 +23,11 @@ struct entry {
 
 struct leat_shelf {
 	struct leat_disk disk;
+	/* written, and waiting for their names */
+	struct leat_disk_named pending[MOST_PENDING];
+	struct entry pending_entry[MOST_PENDING];
+	int n_pending;
+	uint64_t pending_bytes;
 	struct entry *entry;
 	size_t n, cap;
 	uint64_t clock;
@@ -148,6 +153,7 @@ void leat_shelf_close(struct leat_shelf *f)
 {
 	if (!f)
 		return;
+	leat_shelf_settle(f, NULL);
 	for (size_t i = 0; i < f->n; i++)
 		leat_snapshot_unref(f->entry[i].head);
 	free(f->entry);
@@ -238,7 +244,7 @@ static void forget(struct leat_shelf *f, size_t i)
 /* Removes files until `bytes` more fit: damaged ones first, then the longest unused. */
 static void make_room(struct leat_shelf *f, uint64_t bytes)
 {
-	while (f->n && f->counts.bytes + bytes > f->counts.budget_bytes) {
+	while (f->n && f->counts.bytes + f->pending_bytes + bytes > f->counts.budget_bytes) {
 		size_t out = 0;
 		for (size_t i = 1; i < f->n; i++) {
 			const struct entry *a = &f->entry[i], *b = &f->entry[out];
@@ -256,17 +262,23 @@ static enum leat_status to_file(void *user, const void *data, size_t n, struct l
 	return leat_disk_write(user, data, n, err);
 }
 
+/* All but the sync and the name. */
+static enum leat_status write_temp(struct leat_disk *d, const char *name, const struct leat_snapshot *x,
+				   struct leat_disk_file *ret, struct leat_error *err)
+{
+	LEAT_TRY(leat_disk_begin(d, name, ret, err));
+	struct leat_snapshot_sink sink = { .write = to_file, .user = ret };
+	enum leat_status st = leat_snapshot_write(x, &sink, err);
+	if (st != LEAT_OK)
+		leat_disk_abort(ret);
+	return st;
+}
+
 static enum leat_status write_named(struct leat_disk *d, const char *name, const struct leat_snapshot *x,
 				    struct leat_error *err)
 {
 	struct leat_disk_file file;
-	LEAT_TRY(leat_disk_begin(d, name, &file, err));
-	enum leat_status st =
-		leat_snapshot_write(x, &(struct leat_snapshot_sink){ .write = to_file, .user = &file }, err);
-	if (st != LEAT_OK) {
-		leat_disk_abort(&file);
-		return st;
-	}
+	LEAT_TRY(write_temp(d, name, x, &file, err));
 	return leat_disk_commit(&file, name, err);
 }
 
@@ -291,7 +303,35 @@ static enum leat_status head_of(const struct leat_snapshot *x, struct leat_snaps
 	return LEAT_OK;
 }
 
-enum leat_status leat_shelf_put(struct leat_shelf *f, const struct leat_snapshot *x, struct leat_error *err)
+/* A file that is there now, in place of a damaged one of its name. */
+static enum leat_status list(struct leat_shelf *f, struct entry *e, struct leat_error *err)
+{
+	struct entry *old = find_name(f, e->name);
+	if (old)
+		forget(f, (size_t)(old - f->entry));
+	enum leat_status st = add(f, e, err);
+	f->counts.n_written += st == LEAT_OK;
+	return st;
+}
+
+enum leat_status leat_shelf_settle(struct leat_shelf *f, struct leat_error *err)
+{
+	int ok[MOST_PENDING], n = f->n_pending;
+	if (!n)
+		return LEAT_OK;
+	enum leat_status st = leat_disk_commit_all(f->pending, n, ok, err);
+	f->n_pending = 0;
+	f->pending_bytes = 0;
+	for (int i = 0; i < n; i++) {
+		enum leat_status listed = ok[i] ? list(f, &f->pending_entry[i], st == LEAT_OK ? err : NULL) : st;
+		if (!ok[i] || listed != LEAT_OK)
+			leat_snapshot_unref(f->pending_entry[i].head);
+		st = st == LEAT_OK ? listed : st;
+	}
+	return st;
+}
+
+enum leat_status leat_shelf_put_later(struct leat_shelf *f, const struct leat_snapshot *x, struct leat_error *err)
 {
 	struct entry e = { .bytes = leat_snapshot_file_bytes(x), .used = ++f->clock };
 	name_of(x, e.name);
@@ -306,20 +346,27 @@ enum leat_status leat_shelf_put(struct leat_shelf *f, const struct leat_snapshot
 				 "a state of %llu bytes does not fit %s, which may hold %llu",
 				 (unsigned long long)e.bytes, f->disk.path,
 				 (unsigned long long)f->counts.budget_bytes);
+	/* what waits cannot be removed yet: it is settled when there would be no room beside it */
+	if (f->n_pending == MOST_PENDING || f->pending_bytes + e.bytes > f->counts.budget_bytes)
+		LEAT_TRY(leat_shelf_settle(f, err));
 	make_room(f, e.bytes);
 	LEAT_TRY(head_of(x, &e.head, err));
-	enum leat_status st = write_named(&f->disk, e.name, x, err);
-	old = find_name(f, e.name);
-	if (st == LEAT_OK && old)
-		forget(f, (size_t)(old - f->entry));
-	if (st == LEAT_OK)
-		st = add(f, &e, err);
+	struct leat_disk_named *p = &f->pending[f->n_pending];
+	enum leat_status st = write_temp(&f->disk, e.name, x, &p->file, err);
 	if (st != LEAT_OK) {
 		leat_snapshot_unref(e.head);
 		return st;
 	}
-	f->counts.n_written++;
+	memcpy(p->name, e.name, NAME_BYTES);
+	f->pending_entry[f->n_pending++] = e;
+	f->pending_bytes += e.bytes;
 	return LEAT_OK;
+}
+
+enum leat_status leat_shelf_put(struct leat_shelf *f, const struct leat_snapshot *x, struct leat_error *err)
+{
+	LEAT_TRY(leat_shelf_put_later(f, x, err));
+	return leat_shelf_settle(f, err);
 }
 
 /* ---- single files ---- */

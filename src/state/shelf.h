@@ -33,6 +33,10 @@ enum leat_status leat_shelf_load(struct leat_shelf *f, size_t file, struct leat_
 				 struct leat_error *err);
 /* Writes the state, unless it is there. Removes what the budget does not hold. E_LIMIT: larger than the budget. */
 enum leat_status leat_shelf_put(struct leat_shelf *f, const struct leat_snapshot *x, struct leat_error *err);
+/* The same for many: what was written is there, and found, after leat_shelf_settle at the latest (by itself each time
+ * that some have come together). A failure may be that of an earlier one. */
+enum leat_status leat_shelf_put_later(struct leat_shelf *f, const struct leat_snapshot *x, struct leat_error *err);
+enum leat_status leat_shelf_settle(struct leat_shelf *f, struct leat_error *err);
 /* 1 if the state is there: a put would write nothing. */
 int leat_shelf_has(const struct leat_shelf *f, const struct leat_snapshot *x);
 void leat_shelf_get_counts(const struct leat_shelf *f, struct leat_shelf_counts *ret);

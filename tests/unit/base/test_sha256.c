@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/sha256.h"
+#include "base/sha256_blocks.h"
 
 static void check(const char *text, size_t n, size_t times, const char *want)
 {
@@ -59,11 +60,35 @@ static void test_cuts(void **state)
 	}
 }
 
+/* The processor's own instructions, where it has them: every count of blocks, from any state, anywhere in memory. */
+static void test_native(void **state)
+{
+	leat_sha256_blocks_fn *native = leat_sha256_native();
+	unsigned char data[64 * 9 + 7];
+	uint32_t a[8], b[8], seed = 1;
+
+	(void)state;
+	if (!native)
+		skip();
+	for (int round = 0; round < 500; round++) {
+		for (size_t i = 0; i < sizeof(data); i++) {
+			seed = seed * 1664525u + 1013904223u;
+			data[i] = (unsigned char)(seed >> 24);
+		}
+		memcpy(a, data, sizeof(a));
+		memcpy(b, data, sizeof(b));
+		leat_sha256_portable(a, data + round % 7, (size_t)(round % 10));
+		native(b, data + round % 7, (size_t)(round % 10));
+		assert_memory_equal(a, b, sizeof(a));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_native),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,9 @@ static inline void crash_write(struct leat_store *s, const char *folder, const c
 		_exit(2);
 	for (int i = from;; i++) {
 		struct leat_snapshot *x = snap_make(s, CRASH_TOKENS, i * 10000, (float)(i % 1000 + 1));
-		if (leat_snapshot_save(x, path, NULL, NULL) || leat_shelf_put(f, x, NULL))
+		/* by themselves, and several at once */
+		if (leat_snapshot_save(x, path, NULL, NULL) ||
+		    (i / 8 % 2 ? leat_shelf_put_later(f, x, NULL) : leat_shelf_put(f, x, NULL)))
 			_exit(3);
 		leat_snapshot_unref(x);
 	}

@@ -225,6 +225,53 @@ static void test_P06_rename_fails(void **state)
 	snap_files(path, 1);
 }
 
+/* Several at once with call number k failing, for every k: what failed is said, nothing half-written stays, and the
+ * rest is there, now and after a restart. */
+static void test_P03_P06_many_at_once(void **state)
+{
+	enum { MANY = 5 };
+	struct leat_disk_calls calls = { bad_write, bad_fsync, bad_rename };
+	int k = 1, failed = 1;
+	(void)state;
+	for (; failed; k++) {
+		char path[64];
+		struct leat_error err = LEAT_ERROR_INIT;
+		enum leat_status st = LEAT_OK;
+		int there = 0, files;
+		snap_folder(path);
+		struct leat_shelf *f = open_shelf(path, MB, &calls);
+		fail_at = k;
+		fail_errno = EIO;
+		calls_made = 0;
+		for (int i = 1; i <= MANY && st == LEAT_OK; i++) {
+			struct leat_snapshot *x = snap_make(store, N, 1000 * i, (float)i);
+			st = leat_shelf_put_later(f, x, &err);
+			leat_snapshot_unref(x);
+		}
+		enum leat_status settled = leat_shelf_settle(f, st == LEAT_OK ? &err : NULL);
+		failed = calls_made >= k;
+		assert_true(failed ? (st || settled) && err.message[0] : !st && !settled);
+		for (int i = 1; i <= MANY; i++) {
+			float value = get(f, 1000 * i);
+			assert_true(value == 0 || value == (float)i);
+			there += value != 0;
+		}
+		assert_true(failed ? there < MANY : there == MANY);
+		fail_at = 0;
+		leat_shelf_close(f);
+		files = snap_files(path, 0);
+		f = open_shelf(path, MB, NULL);
+		struct leat_shelf_counts n;
+		leat_shelf_get_counts(f, &n);
+		assert_true(n.n_stale == 0 && n.n_damaged == 0 && (int)n.n_files == files && files >= there);
+		for (int i = 1; i <= MANY; i++)
+			assert_true(get(f, 1000 * i) == 0 || get(f, 1000 * i) == (float)i);
+		leat_shelf_close(f);
+		snap_files(path, 1);
+	}
+	assert_true(k > MANY * 6); /* each write, sync and rename was hit once */
+}
+
 static ssize_t full_write(int fd, const void *data, size_t n)
 {
 	static int full = -1;
@@ -337,6 +384,74 @@ static void test_P08_power_cut(void **state)
 	leat_snapshot_unref(old);
 	leat_snapshot_unref(new);
 	snap_files(path, 1);
+}
+
+/* Several at once: no file has its name before its bytes are synced, and the folder is synced after the last name. */
+static void test_P08_order_of_many(void **state)
+{
+	enum { MANY = 4 };
+	struct leat_disk_calls calls = { log_write, log_fsync, log_rename };
+	char path[64];
+	int n_synced = 0, n_named = 0;
+	(void)state;
+	snap_folder(path);
+	struct leat_shelf *f = open_shelf(path, MB, &calls);
+	n_logged = 0;
+	for (int i = 1; i <= MANY; i++) {
+		struct leat_snapshot *x = snap_make(store, N, 1000 * i, (float)i);
+		assert_int_equal(leat_shelf_put_later(f, x, NULL), LEAT_OK);
+		leat_snapshot_unref(x);
+	}
+	assert_true(get(f, 1000) == 0); /* not there before it is settled */
+	assert_int_equal(leat_shelf_settle(f, NULL), LEAT_OK);
+	for (int i = 0; i < n_logged; i++) {
+		assert_false(disk_log[i].what == 'W' && n_synced);
+		if (disk_log[i].what == 'R')
+			assert_true(n_synced == MANY && ++n_named <= MANY);
+		n_synced += disk_log[i].what == 'F';
+	}
+	assert_true(n_named == MANY && n_synced == MANY + 1 && disk_log[n_logged - 1].what == 'F');
+	for (int i = 1; i <= MANY; i++)
+		assert_true(get(f, 1000 * i) == (float)i);
+	leat_shelf_close(f);
+	snap_files(path, 1);
+}
+
+/* P16: a file of a later version, or of an earlier one, is told apart from a broken one when it is asked for, is never
+ * taken for a state, and gives way to one of this version. */
+static void test_P16_versions(void **state)
+{
+	char path[64], name[160], id[65];
+	struct leat_snapshot *x = snap_make(store, N, 1000, 7), *y = NULL;
+	(void)state;
+	leat_snapshot_id(x, id);
+	for (uint32_t version = 0; version < 3; version++) {
+		struct leat_error err = LEAT_ERROR_INIT;
+		struct leat_shelf_counts n;
+		struct leat_snapshot *loaded = NULL;
+		if (version == LEAT_SNAPSHOT_VERSION)
+			continue;
+		snap_folder(path);
+		snprintf(name, sizeof name, "%s/leat-%s.state", path, id);
+		assert_int_equal(leat_snapshot_save(x, name, NULL, NULL), LEAT_OK);
+		int fd = open(name, O_RDWR);
+		assert_int_equal(pwrite(fd, &version, 4, 8), 4);
+		close(fd);
+		assert_int_equal(leat_snapshot_load(name, &y, &err), LEAT_E_UNSUPPORTED);
+		assert_non_null(strstr(err.message, "version"));
+		assert_null(y);
+		struct leat_shelf *f = open_shelf(path, MB, NULL);
+		assert_true(get(f, 1000) == 0 && !leat_shelf_has(f, x));
+		assert_int_equal(leat_shelf_put(f, x, NULL), LEAT_OK);
+		assert_true(get(f, 1000) == 7);
+		leat_shelf_get_counts(f, &n);
+		assert_true(n.n_files == 1 && n.n_damaged == 0);
+		leat_shelf_close(f);
+		assert_int_equal(leat_snapshot_load(name, &loaded, NULL), LEAT_OK);
+		leat_snapshot_unref(loaded);
+		snap_files(path, 1);
+	}
+	leat_snapshot_unref(x);
 }
 
 static void test_P09_P10_stale_files_and_lock(void **state)
@@ -571,7 +686,10 @@ int main(void)
 		cmocka_unit_test(test_P03_dev_full_and_file_size_limit),
 		cmocka_unit_test(test_P05_fsync_fails),
 		cmocka_unit_test(test_P06_rename_fails),
+		cmocka_unit_test(test_P03_P06_many_at_once),
 		cmocka_unit_test(test_P08_power_cut),
+		cmocka_unit_test(test_P08_order_of_many),
+		cmocka_unit_test(test_P16_versions),
 		cmocka_unit_test(test_P09_P10_stale_files_and_lock),
 		cmocka_unit_test(test_P11_P15_damaged_files),
 		cmocka_unit_test(test_P12_names_and_targets),
