@@ -58,6 +58,8 @@
 #include "leat/request.h"
 #include "leat/chat.h"
 #include "leat/state.h"
+#include "leat/hook.h"
+#include "leat/embed.h"
 #include "leat/memory.h"
 #include "leat/trace.h"
 #include "leat/look.h"

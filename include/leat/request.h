@@ -30,7 +30,9 @@ extern "C" {
 #endif
 
 struct leat_engine;
+struct leat_hook;
 struct leat_model;
+struct leat_segment;
 struct leat_session;
 struct leat_state;
 
@@ -88,6 +90,12 @@ struct leat_request_params {
 	const uint64_t *borders;
 	int32_t n_borders;       /* entries of borders, at most LEAT_MAX_BORDERS */
 	int32_t reserved1;       /* zero */
+	/* The prompt in pieces, text and rows of numbers among them (embed.h); then tokens is NULL. NULL: none. Rows do
+	 * not go into a session. A prompt with rows, or with hooks, is not shared with others or found in a cache. */
+	const struct leat_segment *segments;
+	const struct leat_hook *hooks; /* called while this request is computed (hook.h); NULL: none. Copied */
+	int32_t n_segments;      /* entries of segments */
+	int32_t n_hooks;         /* entries of hooks, at most 64 */
 };
 enum { LEAT_MAX_BORDERS = 16 }; /* of one request */
 /* Flags of struct leat_request_params. */
@@ -96,6 +104,7 @@ enum {
 	LEAT_REQUEST_IGNORE_EOS = 2,   /* the model's end does not end the answer */
 	LEAT_REQUEST_SHOW_SPECIAL = 4, /* control tokens appear in the text */
 	LEAT_REQUEST_NO_CACHE = 8,     /* compute all of the prompt, and keep nothing of it for others */
+	LEAT_REQUEST_PROMPT_LOGPROBS = 16, /* for leat_request_prompt_logprobs; all of the prompt is computed */
 };
 
 /* Fills *p, of which the caller knows struct_size bytes, with the defaults of the model's family: attention 0.8 / top-k
@@ -200,6 +209,11 @@ struct leat_request_stats {
 /* Fills *stats, as far as stats->struct_size says that the caller knows it; at any time of the request's life. Never
  * fails when struct_size is set. */
 LEAT_API enum leat_status leat_request_get_stats(const struct leat_request *r, struct leat_request_stats *stats);
+
+/* The natural logarithms of the probabilities that the model gave to each token of the prompt, by what precedes it;
+ * NaN for the first, and for rows of numbers. Borrowed, *ret_n of them; complete once the first event was read. NULL
+ * without LEAT_REQUEST_PROMPT_LOGPROBS. The request's reader only. */
+LEAT_API const float *leat_request_prompt_logprobs(const struct leat_request *r, uint64_t *ret_n);
 
 /* Ends the request if it is still running, and gives its sequence back to the engine, after the step that runs. */
 LEAT_API void leat_request_unref(struct leat_request *r);

@@ -210,6 +210,7 @@ void leat_model_unref(struct leat_model *m)
 	leat_model_forget_chat(m);
 	leat_vocab_destroy(m->vocab);
 	leat_weights_deinit(&m->w);
+	free(atomic_load(&m->points));
 	free(m);
 }
 

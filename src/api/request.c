@@ -44,7 +44,7 @@ enum leat_status leat_request_submit(struct leat_engine *e, const struct leat_re
 				     struct leat_request **ret, struct leat_error *err)
 {
 	static const uint32_t known = LEAT_REQUEST_RANDOM_SEED | LEAT_REQUEST_IGNORE_EOS | LEAT_REQUEST_SHOW_SPECIAL |
-				      LEAT_REQUEST_NO_CACHE;
+				      LEAT_REQUEST_NO_CACHE | LEAT_REQUEST_PROMPT_LOGPROBS;
 	struct leat_request_params p = default_params(e->model);
 	if (!params)
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET,
@@ -156,4 +156,10 @@ enum leat_status leat_request_get_stats(const struct leat_request *r, struct lea
 void leat_request_unref(struct leat_request *r)
 {
 	leat_request_close(r);
+}
+
+const float *leat_request_prompt_logprobs(const struct leat_request *r, uint64_t *ret_n)
+{
+	*ret_n = r->prompt_logprob ? r->n_prompt : 0;
+	return r->prompt_logprob;
 }

@@ -42,45 +42,6 @@ enum leat_status leat_engine_get_info(const struct leat_engine *e, struct leat_e
 	return LEAT_OK;
 }
 
-/* Tokens of one chunk, all of whose rows are wanted. */
-static enum leat_status one_chunk(struct leat_engine *e, struct leat_seq *s, const int32_t *tokens, int n, size_t first,
-				  leat_logits_fn *row, void *user, struct leat_error *err)
-{
-	struct leat_feed f = { .seq = s, .tokens = tokens, .n_tokens = n, .want = LEAT_WANT_ALL };
-	LEAT_TRY(leat_engine_step(e, &f, 1, err));
-	for (int i = 0; i < n; i++)
-		if (row(user, first + (size_t)i, leat_engine_row(e, i), e->model->w.table->rows))
-			return leat_fail(err, LEAT_E_CANCELLED, "", LEAT_NO_OFFSET, "stopped by the caller");
-	return LEAT_OK;
-}
-
-enum leat_status leat_engine_logits(struct leat_engine *e, const int32_t *tokens, size_t n_tokens, int32_t chunk,
-				    leat_logits_fn *row, void *user, struct leat_error *err)
-{
-	struct leat_seq s;
-	enum leat_status st = LEAT_OK;
-	int most = leat_engine_max_outputs(e);
-	if (chunk < 0)
-		return leat_fail(err, LEAT_E_ARG, "chunk", LEAT_NO_OFFSET, "chunk is %d, wanted 0 or more", chunk);
-	if (!chunk || chunk > most)
-		chunk = most;
-	leat_drive_lock(e);
-	st = leat_seq_open(e, &s, err);
-	if (st != LEAT_OK) {
-		leat_drive_unlock(e);
-		return st;
-	}
-	leat_seq_expect(e, &s, n_tokens < INT64_MAX ? (int64_t)n_tokens : INT64_MAX);
-	for (size_t i = 0; i < n_tokens && st == LEAT_OK;) {
-		size_t n = n_tokens - i < (size_t)chunk ? n_tokens - i : (size_t)chunk;
-		st = one_chunk(e, &s, tokens + i, (int)n, i, row, user, err);
-		i += n;
-	}
-	leat_seq_close(e, &s);
-	leat_drive_unlock(e);
-	return st;
-}
-
 enum leat_status leat_engine_start(struct leat_engine *e, struct leat_error *err)
 {
 	return leat_drive_start(e, err);

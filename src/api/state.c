@@ -39,6 +39,11 @@ static enum leat_status capture_request(struct leat_request *r, struct leat_snap
 	if (!q)
 		return leat_fail(err, LEAT_E_NOTFOUND, "request", LEAT_NO_OFFSET,
 				 "the request is not running, so it has no state");
+	if (r->rows)
+		return leat_fail(err, LEAT_E_UNSUPPORTED, "request", LEAT_NO_OFFSET,
+				 "the prompt has rows of numbers, which a state does not hold");
+	if (r->hooks)
+		leat_seq_shape(r->seq);
 	return leat_seq_capture(r->engine, q, r->id, r->n_ids, ret, err);
 }
 

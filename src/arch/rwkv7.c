@@ -161,12 +161,34 @@ static struct vars declare(struct leat_rec *c, const struct leat_config *p)
 static void token_shift(struct leat_rec *c, struct vars *s, const struct layer *l)
 {
 	leat_shift(c, s->d, s->h, STATE_SHIFT);
+	leat_point_state(c, "att.shift", s->d, STATE_SHIFT);
 	leat_lerp(c, s->xr, s->h, s->d, &l->mu_r, 0);
 	leat_lerp(c, s->xw, s->h, s->d, &l->mu_w, 0);
 	leat_lerp(c, s->xk, s->h, s->d, &l->mu_k, 0);
 	leat_lerp(c, s->xv, s->h, s->d, &l->mu_v, 0);
 	leat_lerp(c, s->xa, s->h, s->d, &l->mu_a, 0);
 	leat_lerp(c, s->xg, s->h, s->d, &l->mu_g, 0);
+	leat_point(c, "att.x_r", s->xr);
+	leat_point(c, "att.x_w", s->xw);
+	leat_point(c, "att.x_k", s->xk);
+	leat_point(c, "att.x_v", s->xv);
+	leat_point(c, "att.x_a", s->xa);
+	leat_point(c, "att.x_g", s->xg);
+}
+
+/* Inside the low-rank products. */
+static void project_down(struct leat_rec *c, struct vars *s, const struct layer *l, int first)
+{
+	leat_linear_act(c, s->lw, &l->w1, s->xw, LEAT_ACT_TANH);
+	leat_linear(c, s->la, &l->a1, s->xa);
+	leat_linear_act(c, s->lg, &l->g1, s->xg, LEAT_ACT_SIGMOID);
+	leat_point(c, "att.w_low", s->lw);
+	leat_point(c, "att.a_low", s->la);
+	leat_point(c, "att.g_low", s->lg);
+	if (first)
+		return;
+	leat_linear(c, s->lv, &l->v1, s->xv);
+	leat_point(c, "att.v_low", s->lv);
 }
 
 static void project(struct leat_rec *c, struct vars *s, const struct layer *l, struct leat_buf *v, int first)
@@ -174,18 +196,22 @@ static void project(struct leat_rec *c, struct vars *s, const struct layer *l, s
 	leat_linear(c, s->r, &l->r, s->xr);                                 /* r = x_r W_r */
 	leat_linear(c, s->k, &l->k, s->xk);                                 /* k = x_k W_k */
 	leat_linear(c, v, &l->v, s->xv);                                    /* v = x_v W_v */
-	leat_linear_act(c, s->lw, &l->w1, s->xw, LEAT_ACT_TANH);
-	leat_linear(c, s->la, &l->a1, s->xa);
-	leat_linear_act(c, s->lg, &l->g1, s->xg, LEAT_ACT_SIGMOID);
-	if (!first)
-		leat_linear(c, s->lv, &l->v1, s->xv);
+	leat_point(c, "att.r", s->r);
+	leat_point(c, "att.k", s->k);
+	leat_point(c, "att.v", v);
+	project_down(c, s, l, first);
 	leat_linear_act(c, s->w, &l->w2, s->lw, LEAT_ACT_RWKV_DECAY); /* w = exp(-e^-0.5 s(w0 + tanh(x_w W1) W2)) */
 	leat_linear_act(c, s->a, &l->a2, s->la, LEAT_ACT_SIGMOID);          /* a = s(a0 + x_a A1 A2) */
 	leat_linear(c, s->g, &l->g2, s->lg);                                /* g = s(x_g G1) G2 */
-	if (!first) {
-		leat_linear_act(c, s->nu, &l->v2, s->lv, LEAT_ACT_SIGMOID); /* nu = s(v0 + x_v V1 V2) */
-		leat_mix(c, v, s->v_first, s->nu);                          /* v = lerp(v, v_first, nu) */
-	}
+	leat_point(c, "att.w", s->w);
+	leat_point(c, "att.a", s->a);
+	leat_point(c, "att.g", s->g);
+	if (first)
+		return;
+	leat_linear_act(c, s->nu, &l->v2, s->lv, LEAT_ACT_SIGMOID);         /* nu = s(v0 + x_v V1 V2) */
+	leat_point(c, "att.v_gate", s->nu);
+	leat_mix(c, v, s->v_first, s->nu);                                  /* v = lerp(v, v_first, nu) */
+	leat_point(c, "att.v_mix", v);
 }
 
 static void time_mix(struct leat_rec *c, struct vars *s, const struct layer *l, const struct leat_config *p, int i)
@@ -194,28 +220,43 @@ static void time_mix(struct leat_rec *c, struct vars *s, const struct layer *l, 
 	struct leat_buf *v = i ? s->v : s->v_first;
 	leat_part(c, LEAT_PART_TIME_MIX);
 	leat_layernorm(c, s->h, s->x, &l->ln1_w, &l->ln1_b, p->eps);
+	leat_point(c, "att.norm", s->h);
 	token_shift(c, s, l);
 	project(c, s, l, v, i == 0);
 	leat_mul_vec(c, s->kk, s->k, &l->k_k);                              /* removal key: kappa = k . xi, */
 	leat_l2norm(c, s->kk, s->kk, H);                                    /* normalised per head */
 	leat_key_scale(c, s->k, s->a, &l->k_a);                             /* replacement key: k (1 + (a - 1) alpha) */
+	leat_point(c, "att.k_removal", s->kk);
+	leat_point(c, "att.k_replace", s->k);
 	leat_wkv7(c, s->y, s->r, s->w, s->k, v, s->kk, s->a, H, STATE_WKV); /* S = S (diag w - kk^T (a . kk)) + v^T k */
+	leat_point_state(c, "att.wkv", s->y, STATE_WKV);
 	leat_groupnorm(c, s->y, s->y, &l->gn_w, &l->gn_b, H, (float)K * 1e-5f); /* p = LN(r S^T) per head */
+	leat_point(c, "att.wkv_norm", s->y);
 	leat_bonus(c, s->y, s->r, s->k, v, &l->r_k, H);                     /* + (r (rho . k)^T) v */
+	leat_point(c, "att.bonus", s->y);
 	leat_mul(c, s->y, s->g);
+	leat_point(c, "att.gated", s->y);
 	leat_linear(c, s->h, &l->o, s->y);                                  /* o = (g . p) W_o */
+	leat_point(c, "att.out", s->h);
 	leat_add(c, s->x, s->h);
+	leat_point(c, "att.residual", s->x);
 }
 
 static void channel_mix(struct leat_rec *c, struct vars *s, const struct layer *l, const struct leat_config *p)
 {
 	leat_part(c, LEAT_PART_FEED_FORWARD);
 	leat_layernorm(c, s->h, s->x, &l->ln2_w, &l->ln2_b, p->eps);
+	leat_point(c, "ffn.norm", s->h);
 	leat_shift(c, s->d, s->h, STATE_SHIFT_FFN);
+	leat_point_state(c, "ffn.shift", s->d, STATE_SHIFT_FFN);
 	leat_lerp(c, s->xk, s->h, s->d, &l->mu_ffn, 0);
+	leat_point(c, "ffn.x_k", s->xk);
 	leat_linear_act(c, s->f, &l->ffn_k, s->xk, LEAT_ACT_RELU2);         /* relu(x_k W_k)^2 */
+	leat_point(c, "ffn.act", s->f);
 	leat_linear(c, s->h, &l->ffn_v, s->f);
+	leat_point(c, "ffn.out", s->h);
 	leat_add(c, s->x, s->h);
+	leat_point(c, "layer.out", s->x);
 }
 
 static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
@@ -226,7 +267,9 @@ static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
 	struct leat_buf *last = leat_tmp_out(c, p->dim[LEAT_D_EMBD]), *logits = leat_tmp_out(c, p->dim[LEAT_D_VOCAB]);
 
 	leat_embed(c, s.x, t->embd);
+	leat_point(c, "embed", s.x);
 	leat_layernorm(c, s.x, s.x, &t->ln0_w, &t->ln0_b, p->eps);
+	leat_point(c, "embed.norm", s.x);
 	for (int i = 0; i < p->n_layer; i++) {
 		const struct layer *l = leat_model_layer(m, i);
 		leat_layer(c, i);
@@ -237,7 +280,11 @@ static struct leat_buf *forward(struct leat_rec *c, const struct leat_model *m)
 	leat_part(c, LEAT_PART_HEAD);
 	leat_gather(c, last, s.x);
 	leat_layernorm(c, last, last, &t->norm_w, &t->norm_b, p->eps);
+	leat_point(c, "norm", last);
+	if (leat_wants_hidden(c))
+		return last;
 	leat_linear(c, logits, &t->head, last);
+	leat_point(c, "logits", logits);
 	return logits;
 }
 

@@ -130,6 +130,7 @@ static void state_hazards(struct leat_cpu_op *o)
 		break;
 	case LEAT_OP_shift:
 	case LEAT_OP_wkv7:
+	case LEAT_OP_hook:
 		o->write[o->n_write++] = state_range(o->op, 1);
 		break;
 	default:
@@ -182,7 +183,7 @@ static int lower_op(struct lower *l, const struct leat_op *op)
 	o->rows = b->rows;
 	o->cols = b->cols;
 	o->w = op->w ? leat_cpu_weight(l->x->cpu, op->w) : NULL;
-	o->single = !how->splits && rows_of(p, b->rows) == 1;
+	o->single = op->kind == LEAT_OP_hook || (!how->splits && rows_of(p, b->rows) == 1);
 	for (int i = 0; i < LEAT_OP_INS; i++)
 		o->x[i] = op->n_in ? resolve(l->x, op->in[i < op->n_in ? i : 0]) : resolve(l->x, op->out);
 	o->y = resolve(l->x, op->out >= 0 ? op->out : op->in[0]);

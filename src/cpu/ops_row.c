@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cpu/exec.h"
+#include "plan/softmax.h"
 
 int leat_cpu_units_rows(const struct leat_exec *x, const struct leat_cpu_op *o)
 {
@@ -46,7 +47,13 @@ static void run_embed(struct leat_exec *e, const struct leat_cpu_op *o, int work
 	const struct leat_weight *w = o->op->w;
 	(void)worker;
 	for (int r = u0; r < u1; r++) {
-		const unsigned char *src = o->w + (size_t)e->step->id[r] * w->row_bytes;
+		int32_t id = e->step->id[r];
+		const float *raw = e->step->seq[e->step->seq_of[r]].raw;
+		if (id < 0) {
+			memcpy(row(&o->y, r), raw + (size_t)(-1 - id) * (size_t)w->cols, (size_t)w->cols * sizeof *raw);
+			continue;
+		}
+		const unsigned char *src = o->w + (size_t)id * w->row_bytes;
 		e->cpu->k.dequant[w->quant](row(&o->y, r), src, (size_t)w->cols);
 	}
 }
@@ -107,6 +114,32 @@ static void run_rope_table(struct leat_exec *e, const struct leat_cpu_op *o, int
 	}
 }
 
+static void run_softmax(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	int n = e->step->n_vocab > 0 && e->step->n_vocab < o->cols ? e->step->n_vocab : o->cols;
+	(void)worker;
+	for (int r = u0; r < u1; r++) {
+		leat_softmax_row(row(&o->y, r), (size_t)n);
+		memset(row(&o->y, r) + n, 0, (size_t)(o->cols - n) * sizeof(float));
+	}
+}
+
+static int units_hook(const struct leat_exec *x, const struct leat_cpu_op *o)
+{
+	return leat_cpu_units_rows(x, o) > 0;
+}
+
+/* All rows in one call. */
+static void run_hook(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	const struct leat_step_call call = {
+		.point = o->op->i[0], .layer = o->op->layer, .rows = o->rows, .cols = o->cols,
+		.state = o->op->state, .data = o->y.p, .stride = o->y.stride,
+	};
+	(void)worker, (void)u0, (void)u1;
+	e->step->hook(e->step->hook_arg, &call);
+}
+
 static const struct leat_cpu_lowering table[LEAT_OP_COUNT] = {
 	[LEAT_OP_embed] = { run_embed, leat_cpu_units_rows, 0 },
 	[LEAT_OP_rmsnorm] = { run_rmsnorm, leat_cpu_units_rows, 0 },
@@ -129,6 +162,8 @@ static const struct leat_cpu_lowering table[LEAT_OP_COUNT] = {
 	[LEAT_OP_wkv7] = { leat_cpu_run_wkv7, leat_cpu_units_wkv7, 1 },
 	[LEAT_OP_bonus] = { run_bonus, leat_cpu_units_rows, 0 },
 	[LEAT_OP_gather] = { run_gather, leat_cpu_units_rows, 0 },
+	[LEAT_OP_softmax] = { run_softmax, leat_cpu_units_rows, 1 },
+	[LEAT_OP_hook] = { run_hook, units_hook, 0 },
 };
 
 const struct leat_cpu_lowering *leat_cpu_lower(int op_kind)

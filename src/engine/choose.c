@@ -24,6 +24,12 @@ static int is_ready(struct leat_request *r)
 	return 1;
 }
 
+/* Every row of its prompt is looked at. */
+static int wants_all(const struct leat_request *r)
+{
+	return r->prompt_logprob && !r->n_drawn;
+}
+
 static void add(struct leat_schedule *s, struct leat_request *r, size_t n)
 {
 	size_t n_ids;
@@ -34,7 +40,10 @@ static void add(struct leat_schedule *s, struct leat_request *r, size_t n)
 		.seq = r->seq,
 		.tokens = ids + past,
 		.n_tokens = (int)n,
-		.want = past + n == n_ids ? LEAT_WANT_LAST : LEAT_WANT_NONE,
+		.want = wants_all(r) ? LEAT_WANT_ALL : past + n == n_ids ? LEAT_WANT_LAST : LEAT_WANT_NONE,
+		.raw = r->rows,
+		.n_raw = (int64_t)r->n_rows,
+		.hooks = r->hooks,
 	};
 }
 
@@ -85,11 +94,14 @@ static void choose_prompts(struct leat_engine *e, int tokens, int outputs)
 	for (int i = 0; i < n && tokens > 0; i++) {
 		size_t share = (size_t)((tokens + n - i - 1) / (n - i)), left = pending(s->order[i]);
 		size_t take = left < share ? left : share;
-		if (take == left && !outputs)
+		int all = wants_all(s->order[i]);
+		if (all && take > (size_t)outputs)
+			take = (size_t)outputs;
+		else if (take == left && !outputs)
 			take--; /* its row has to wait */
 		if (!take)
 			continue;
-		outputs -= take == left;
+		outputs -= all ? (int)take : take == left;
 		add(s, s->order[i], take);
 		tokens -= (int)take;
 	}

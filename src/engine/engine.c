@@ -1,12 +1,15 @@
 /* engine.c - opening and closing: device, weights, state, step block. */
+#include "engine/hooks.h"
 #include "engine/keep.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/meminfo.h"
 #include "base/pool.h"
 #include "plan/opts.h"
+#include "text/tokenizer.h"
 
 enum {
 	DEFAULT_BATCH = 512,
@@ -218,6 +221,9 @@ static enum leat_status open_state(struct leat_engine *e, const struct leat_engi
 	if (leat_step_init(&e->step, e->n_batch, e->n_seqs, leat_engine_max_outputs(e), n_checkpoints))
 		return leat_fail(err, LEAT_E_NOMEM, "n_batch", LEAT_NO_OFFSET, "out of memory for a step of %d tokens",
 				 e->n_batch);
+	e->step.hook = leat_hooks_call;
+	e->step.hook_arg = e;
+	e->step.n_vocab = e->model->vocab ? leat_vocab_size(e->model->vocab) : 0;
 	return LEAT_OK;
 }
 
@@ -314,11 +320,21 @@ void leat_seq_expect(const struct leat_engine *e, struct leat_seq *s, int64_t n_
 	s->rope_long = most && (n_tokens < e->n_ctx ? n_tokens : e->n_ctx) > most;
 }
 
+void leat_seq_shape(struct leat_seq *s)
+{
+	if (s->shaped)
+		return;
+	if (getrandom(s->initial, sizeof s->initial, GRND_NONBLOCK) != (ssize_t)sizeof s->initial)
+		memset(s->initial, 0xff, sizeof s->initial);
+	s->shaped = 1;
+}
+
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s)
 {
 	s->n_past = 0; /* a cell is read only after it was written */
 	leat_slot_truncate(e->store, s->slot, 0);
 	s->primed = 0;
+	s->shaped = 0;
 	memset(s->initial, 0, sizeof s->initial);
 	leat_seq_expect(e, s, e->n_ctx);
 }

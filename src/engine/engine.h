@@ -32,6 +32,7 @@ struct leat_engine {
 	struct leat_step step;
 	struct leat_exec *exec;   /* of the last step: its results are readable */
 	struct leat_exec *running; /* submitted and not finished */
+	const struct leat_feed *feeds; /* of the step that is prepared or runs */
 	struct leat_driver driver;
 	struct leat_schedule sched;
 	uint64_t bound_bytes;     /* copies of weights that the device made */
@@ -58,7 +59,9 @@ struct leat_seq {
 	int rope_long;      /* the long frequencies of the model turn its keys: part of every cache key */
 	int64_t keep_from;  /* a mark may go back to this place; INT64_MAX: none */
 	int primed;         /* n_past 0: it begins with the state in cell[now], not with zeros */
-	unsigned char initial[32]; /* hash of the state that it began with; zeros: none */
+	unsigned char initial[32]; /* hash of the state that it began with; zeros: none. What hooks had a hand in is
+				    * like nothing else: a random number */
+	int shaped;         /* hooks had */
 };
 
 /* A place in a sequence: its rows stay where they are, a recurrent state is copied into the mark's own cell. */
@@ -72,9 +75,15 @@ struct leat_mark {
 enum leat_want { LEAT_WANT_NONE, LEAT_WANT_LAST, LEAT_WANT_ALL };
 struct leat_feed {
 	struct leat_seq *seq;
-	const int32_t *tokens; /* usable ids */
+	const int32_t *tokens; /* usable ids; -1 - i: row i of raw */
 	int n_tokens;          /* >= 1 */
 	enum leat_want want;
+	int n_skip;            /* LEAT_WANT_ALL: of these first rows none is wanted after all */
+	unsigned variant;      /* LEAT_VARIANT_EMBEDDING, LEAT_VARIANT_PROBS: what a wanted row is; the same for all of
+				* a step */
+	const float *raw;      /* [n_raw][n_embd], until the step has run; NULL: none */
+	int64_t n_raw;
+	const struct leat_hook_set *hooks; /* NULL: none */
 	/* Recurrent models: the state after token `row` of this feed is copied into `cell`; rows ascending. */
 	const struct leat_checkpoint *checkpoint;
 	int n_checkpoints;
@@ -92,6 +101,8 @@ void leat_seq_close(struct leat_engine *e, struct leat_seq *s);
  * frequencies choose here, once (NUMERICS.md section 5). Without it a sequence may fill the engine's context. One that
  * was chosen to be short refuses a step beyond its model's short context with E_CONTEXT. */
 void leat_seq_expect(const struct leat_engine *e, struct leat_seq *s, int64_t n_tokens);
+/* From now on its state is nobody else's: not what its tokens and beginning would give. */
+void leat_seq_shape(struct leat_seq *s);
 /* Back to zero tokens. */
 void leat_seq_reset(struct leat_engine *e, struct leat_seq *s);
 

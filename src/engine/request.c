@@ -75,21 +75,6 @@ static enum leat_status make_stops(struct leat_request *r, const struct leat_req
 	return leat_stops_create(p->stop, lens, p->n_stop, &r->stops, err);
 }
 
-enum leat_status leat_grow_ids(int32_t **ids, size_t *cap, size_t n, struct leat_error *err)
-{
-	size_t want = *cap ? *cap : 64;
-	if (n <= *cap)
-		return LEAT_OK;
-	while (want < n)
-		want *= 2;
-	int32_t *grown = want <= SIZE_MAX / 2 / sizeof **ids ? realloc(*ids, want * sizeof **ids) : NULL;
-	if (!grown)
-		return leat_fail(err, LEAT_E_NOMEM, "tokens", LEAT_NO_OFFSET, "out of memory for %zu tokens", n);
-	*ids = grown;
-	*cap = want;
-	return LEAT_OK;
-}
-
 /* The most tokens that a request may come to hold. */
 static int64_t expected(const struct leat_request *r)
 {
@@ -167,6 +152,16 @@ static enum leat_status take_session(struct leat_request *r, const struct leat_r
 	return LEAT_OK;
 }
 
+static enum leat_status take_logprobs(struct leat_request *r, struct leat_error *err)
+{
+	r->prompt_logprob = malloc((r->n_prompt + 1) * sizeof *r->prompt_logprob);
+	if (!r->prompt_logprob)
+		return leat_fail(err, LEAT_E_NOMEM, "tokens", LEAT_NO_OFFSET, "out of memory");
+	for (size_t i = 0; i < r->n_prompt; i++)
+		r->prompt_logprob[i] = NAN;
+	return LEAT_OK;
+}
+
 static enum leat_status take_stream(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
 {
 	enum { MOST_EVENTS = 256 };
@@ -186,7 +181,10 @@ static uint64_t deadline(const struct leat_request *r, uint64_t timeout_ns)
 
 static enum leat_status set_up(struct leat_request *r, const struct leat_request_params *p, struct leat_error *err)
 {
-	r->flags = p->flags;
+	/* what others have computed is of no use to one that wants to see all of it computed, nor its own to others if
+	 * its tokens do not tell what it is */
+	r->flags = p->flags | (r->rows || r->hooks || (p->flags & LEAT_REQUEST_PROMPT_LOGPROBS) ? LEAT_REQUEST_NO_CACHE
+												: 0u);
 	r->max_tokens = p->max_tokens;
 	r->n_top = p->n_top;
 	r->submitted_ns = leat_now_ns();
@@ -199,6 +197,8 @@ static enum leat_status set_up(struct leat_request *r, const struct leat_request
 	LEAT_TRY(make_stops(r, p, err));
 	leat_detok_init(&r->detok, r->engine->model->vocab, (p->flags & LEAT_REQUEST_SHOW_SPECIAL) != 0);
 	LEAT_TRY(r->session ? take_session(r, p, err) : take_tokens(r, p, err));
+	if (p->flags & LEAT_REQUEST_PROMPT_LOGPROBS)
+		LEAT_TRY(take_logprobs(r, err));
 	/* fading penalties look at the answer only, as RWKV's own chat programs do; windowed ones at the prompt too */
 	size_t n;
 	const int32_t *ids = leat_request_ids(r, &n);
@@ -251,13 +251,16 @@ static enum leat_status check_initial(const struct leat_engine *e, const struct 
 static enum leat_status check(const struct leat_engine *e, const struct leat_request_params *p, struct leat_error *err)
 {
 	int n_vocab = leat_vocab_size(e->model->vocab);
+	if (p->n_segments < 0 || (p->n_segments && !p->segments))
+		return leat_fail(err, LEAT_E_ARG, "segments", LEAT_NO_OFFSET,
+				 "n_segments is %d, wanted 0 or more pieces", p->n_segments);
 	if ((p->n_tokens < 1 && !p->session && !p->initial_state) || (p->n_tokens && !p->tokens))
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "the prompt is empty");
 	if (p->n_tokens > (uint64_t)e->n_ctx || p->n_tokens > SIZE_MAX / sizeof(int32_t))
 		return leat_fail(err, LEAT_E_CONTEXT, "tokens", LEAT_NO_OFFSET,
 				 "the prompt has %llu tokens and the context holds %lld",
 				 (unsigned long long)p->n_tokens, (long long)e->n_ctx);
-	for (uint64_t i = 0; i < p->n_tokens; i++)
+	for (uint64_t i = 0; i < p->n_tokens && !p->segments; i++) /* pieces are checked */
 		if (p->tokens[i] < 0 || p->tokens[i] >= n_vocab)
 			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET,
 					 "token %llu of the prompt is %d, wanted 0 to %d", (unsigned long long)i,
@@ -305,8 +308,9 @@ static enum leat_status check_service(const struct leat_request_params *p, struc
 	return LEAT_OK;
 }
 
-enum leat_status leat_request_open(struct leat_engine *e, const struct leat_request_params *p,
-				   struct leat_request **ret, struct leat_error *err)
+/* What it is made of, once it is known what its tokens are: those of p, and `pieces` behind ids below 0. */
+static enum leat_status open_with(struct leat_engine *e, const struct leat_request_params *p,
+				  struct leat_prompt *pieces, struct leat_request **ret, struct leat_error *err)
 {
 	LEAT_TRY(check(e, p, err));
 	LEAT_TRY(check_service(p, err));
@@ -314,13 +318,18 @@ enum leat_status leat_request_open(struct leat_engine *e, const struct leat_requ
 	struct leat_request *r = calloc(1, sizeof *r);
 	if (!r)
 		return leat_fail(err, LEAT_E_NOMEM, "request", LEAT_NO_OFFSET, "out of memory");
+	r->rows = pieces->raw;
+	r->n_rows = pieces->n_raw;
+	pieces->raw = NULL;
 	atomic_init(&r->refs, 1);
 	r->engine = e;
 	r->spilled = -1;
 	r->session = p->session ? leat_session_hold(p->session) : NULL;
 	r->initial = p->initial_state ? leat_snapshot_ref(leat_state_snapshot(p->initial_state)) : NULL;
 	size_t n_before = r->session ? r->session->n_ids : 0;
-	enum leat_status st = set_up(r, p, err);
+	enum leat_status st = leat_hooks_create(e, p->hooks, p->n_hooks, &r->hooks, err);
+	if (st == LEAT_OK)
+		st = set_up(r, p, err);
 	if (st == LEAT_OK)
 		st = leat_schedule_offer(e, r, err);
 	if (st != LEAT_OK) {
@@ -336,13 +345,41 @@ enum leat_status leat_request_open(struct leat_engine *e, const struct leat_requ
 	return LEAT_OK;
 }
 
+/* Pieces of the prompt become its tokens. */
+static enum leat_status join_pieces(const struct leat_engine *e, struct leat_request_params *p,
+				    struct leat_prompt *pieces, struct leat_error *err)
+{
+	if (p->n_tokens)
+		return leat_fail(err, LEAT_E_ARG, "segments", LEAT_NO_OFFSET,
+				 "the prompt is given as tokens and as segments");
+	LEAT_TRY(leat_prompt_add(pieces, e->model, p->segments, p->n_segments, err));
+	if (pieces->n_raw && p->session)
+		return leat_fail(err, LEAT_E_ARG, "segments", LEAT_NO_OFFSET,
+				 "rows of numbers do not go into a session");
+	p->tokens = pieces->id;
+	p->n_tokens = pieces->n;
+	return LEAT_OK;
+}
+
+enum leat_status leat_request_open(struct leat_engine *e, const struct leat_request_params *params,
+				   struct leat_request **ret, struct leat_error *err)
+{
+	struct leat_request_params p = *params;
+	struct leat_prompt pieces = { 0 };
+	enum leat_status st = p.segments && p.n_segments > 0 ? join_pieces(e, &p, &pieces, err) : LEAT_OK;
+	if (st == LEAT_OK)
+		st = open_with(e, &p, &pieces, ret, err);
+	leat_prompt_deinit(&pieces);
+	return st;
+}
+
 void leat_request_close(struct leat_request *r)
 {
 	struct leat_engine *e;
 	if (!r)
 		return;
 	e = r->engine;
-	if (r->session) { /* which its user may use again as soon as this returns */
+	if (r->session || r->hooks) { /* which its user may use again, or free, as soon as this returns */
 		leat_drive_lock(e);
 		leat_schedule_attend(e);
 		leat_request_end(r, LEAT_FINISH_CANCELLED, LEAT_OK, NULL);
@@ -368,5 +405,8 @@ void leat_request_drop(struct leat_request *r)
 	leat_stream_deinit(&r->out);
 	free(r->id);
 	free(r->raw);
+	free(r->rows);
+	free(r->hooks);
+	free(r->prompt_logprob);
 	free(r);
 }

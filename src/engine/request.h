@@ -5,7 +5,9 @@
 #ifndef LEAT_ENGINE_REQUEST_H
 #define LEAT_ENGINE_REQUEST_H
 
+#include "engine/hooks.h"
 #include "engine/keep.h"
+#include "engine/prompt.h"
 #include "engine/stream.h"
 #include "sample/sample.h"
 #include "text/tokenizer.h"
@@ -26,6 +28,10 @@ struct leat_request {
 
 	int32_t *id;                  /* prompt and answer; of a session the session's array is used */
 	size_t n_ids, cap_ids;
+	float *rows;                  /* [n_rows][n_embd] what ids below 0 stand for; NULL: none */
+	size_t n_rows;
+	struct leat_hook_set *hooks;  /* NULL: none */
+	float *prompt_logprob;        /* [n_prompt], if asked for */
 	size_t n_prompt;              /* tokens to feed before the first one is drawn */
 	size_t n_cached;              /* tokens that were there before */
 	size_t n_first;               /* tokens before the answer: cached and prompt */
@@ -80,8 +86,6 @@ enum leat_status leat_request_open(struct leat_engine *e, const struct leat_requ
 void leat_request_close(struct leat_request *r);
 /* Gives one reference back; the last one frees. Of a session: with the baton in hand. */
 void leat_request_drop(struct leat_request *r);
-/* Room for n ids at *ids. E_NOMEM. */
-enum leat_status leat_grow_ids(int32_t **ids, size_t *cap, size_t n, struct leat_error *err);
 /* A number that puts requests in order: arrival, with a head start for priority. */
 int64_t leat_request_key(const struct leat_request *r);
 

@@ -1,12 +1,25 @@
 /* step.c - one step: fill the block, find the plan, run, commit. */
 #include "engine/engine.h"
+#include "engine/hooks.h"
 #include "plan/opts.h"
 
-static enum leat_status find_plan(struct leat_engine *e, struct leat_plan_entry **ret, struct leat_error *err)
+/* Which points the step calls out at. A hooked plan is one of its own: that of steps without hooks stays as it is. */
+static uint64_t hooks_of(const struct leat_feed *feeds, int n_feeds)
+{
+	uint64_t mask = 0;
+	for (int i = 0; i < n_feeds; i++)
+		mask |= feeds[i].hooks ? feeds[i].hooks->mask : 0;
+	return mask;
+}
+
+static enum leat_status find_plan(struct leat_engine *e, uint64_t hooks, unsigned variant, struct leat_plan_entry **ret,
+				  struct leat_error *err)
 {
 	const struct leat_step *s = &e->step;
 	struct leat_plan_key key;
 	leat_plan_key_of(e, s->n_tokens, s->n_seqs, s->n_outputs, &key);
+	key.hooks = hooks;
+	key.variant = variant;
 	if (leat_opt_on(e->opts, LEAT_OPT_plan_cache)) {
 		*ret = leat_plan_cache_find(&e->plans, &key);
 		leat_trace_mark(e->trace, *ret ? "plan hit" : "plan miss", "tokens", key.tokens);
@@ -26,7 +39,7 @@ static void add_rows(struct leat_step *s, const struct leat_feed *f, int seq)
 		s->id[first + i] = f->tokens[i];
 		s->pos[first + i] = (int32_t)(f->seq->n_past + i);
 		s->seq_of[first + i] = seq;
-		if (f->want == LEAT_WANT_ALL || (f->want == LEAT_WANT_LAST && i == f->n_tokens - 1))
+		if ((f->want == LEAT_WANT_ALL && i >= f->n_skip) || (f->want == LEAT_WANT_LAST && i == f->n_tokens - 1))
 			s->out_row[s->n_outputs++] = first + i;
 	}
 	for (int i = 0; i < f->n_checkpoints; i++)
@@ -38,7 +51,8 @@ static void add_rows(struct leat_step *s, const struct leat_feed *f, int seq)
 static enum leat_status admit(struct leat_engine *e, const struct leat_feed *f, int n_rows, struct leat_error *err)
 {
 	int64_t end = f->seq->n_past + f->n_tokens;
-	int n_out = f->want == LEAT_WANT_ALL ? f->n_tokens : f->want == LEAT_WANT_LAST;
+	int n_all = f->n_tokens > f->n_skip ? f->n_tokens - f->n_skip : 0;
+	int n_out = f->want == LEAT_WANT_ALL ? n_all : f->want == LEAT_WANT_LAST;
 	if (f->n_tokens < 1 || f->n_tokens > e->n_batch - n_rows || n_out > e->step.cap_outputs - e->step.n_outputs ||
 	    f->n_checkpoints > e->step.cap_checkpoints - e->step.n_checkpoints)
 		return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "%d tokens do not fit a step of %d",
@@ -50,7 +64,7 @@ static enum leat_status admit(struct leat_engine *e, const struct leat_feed *f, 
 					 "checkpoint %d: row %d, cell %d", i, f->checkpoint[i].row,
 					 f->checkpoint[i].cell);
 	for (int i = 0; i < f->n_tokens; i++)
-		if (f->tokens[i] < 0 || f->tokens[i] >= e->model->w.table->rows)
+		if (f->tokens[i] < -f->n_raw || f->tokens[i] >= e->model->w.table->rows)
 			return leat_fail(err, LEAT_E_ARG, "tokens", LEAT_NO_OFFSET, "token id %d, wanted 0 to %d",
 					 f->tokens[i], e->model->w.table->rows - 1);
 	if (end > e->n_ctx || leat_slot_prepare(e->store, f->seq->slot, f->seq->n_past, end))
@@ -79,8 +93,10 @@ static enum leat_status fill(struct leat_engine *e, const struct leat_feed *feed
 		s->seq[i] = (struct leat_step_seq){
 			.first = s->n_tokens, .n = feeds[i].n_tokens, .slot = q->slot,
 			.state_in = q->n_past || q->primed ? q->cell[q->now] : -1, .state_out = q->cell[!q->now],
-			.adapter = -1, .rope_long = q->rope_long,
+			.adapter = -1, .rope_long = q->rope_long, .raw = feeds[i].raw,
 		};
+		if (feeds[i].hooks)
+			leat_seq_shape(q);
 		s->n_seqs++;
 		add_rows(s, &feeds[i], i);
 	}
@@ -93,11 +109,16 @@ enum leat_status leat_engine_prepare(struct leat_engine *e, const struct leat_fe
 	struct leat_plan_entry *plan;
 	uint64_t began = leat_trace_now(e->trace);
 	e->exec = e->running = NULL;
+	e->feeds = feeds;
 	if (n_feeds < 1 || n_feeds > e->n_seqs)
 		return leat_fail(err, LEAT_E_ARG, "n_seqs", LEAT_NO_OFFSET, "%d sequences in a step, wanted 1 to %d",
 				 n_feeds, e->n_seqs);
 	LEAT_TRY(fill(e, feeds, n_feeds, err));
-	LEAT_TRY(find_plan(e, &plan, err));
+	for (int i = 1; i < n_feeds; i++)
+		if (feeds[i].variant != feeds[0].variant)
+			return leat_fail(err, LEAT_E_INTERNAL, "variant", LEAT_NO_OFFSET,
+					 "a step gives one kind of rows only");
+	LEAT_TRY(find_plan(e, hooks_of(feeds, n_feeds), feeds[0].variant, &plan, err));
 	e->running = plan->exec;
 	leat_trace_span(e->trace, "launch", began);
 	return LEAT_OK;

@@ -4,6 +4,7 @@
  * that decoding, stop strings and readers cost nothing. On the CPU the step runs inside submit, on this thread too. */
 #include "base/clock.h"
 #include "engine/request.h"
+#include "plan/softmax.h"
 
 #include <unistd.h>
 
@@ -52,13 +53,35 @@ static void use_row(struct leat_engine *e, struct leat_request *r, const float *
 	leat_request_end(r, st == LEAT_OK ? LEAT_FINISH_LENGTH : LEAT_FINISH_ERROR, st, &err);
 }
 
+/* How likely the model found the tokens of the prompt that follow the rows of this step. */
+static void note_logprobs(const struct leat_engine *e, struct leat_request *r, const struct leat_feed *f, int row)
+{
+	size_t n, first = (size_t)(r->seq->n_past - f->n_tokens);
+	const int32_t *id = leat_request_ids(r, &n);
+	for (int i = 0; i < f->n_tokens; i++) {
+		size_t next = first + (size_t)i + 1;
+		const float *logits = leat_engine_row(e, row + i);
+		if (next < r->n_first && next >= r->n_cached && id[next] >= 0)
+			r->prompt_logprob[next - r->n_cached] =
+				leat_logprob_row(logits, (size_t)e->step.n_vocab, (size_t)id[next]);
+	}
+}
+
 static void use_rows(struct leat_engine *e)
 {
 	struct leat_schedule *s = &e->sched;
 	int out = 0;
 	for (int i = 0; i < s->n_rows; i++) {
 		struct leat_request *r = s->row[i];
-		int row = s->feed[i].want == LEAT_WANT_LAST ? out++ : -1;
+		const struct leat_feed *f = &s->feed[i];
+		size_t n_ids;
+		int row = f->want == LEAT_WANT_LAST ? out++ : -1;
+		if (f->want == LEAT_WANT_ALL) {
+			note_logprobs(e, r, f, out);
+			out += f->n_tokens;
+			leat_request_ids(r, &n_ids);
+			row = (size_t)r->seq->n_past == n_ids ? out - 1 : -1;
+		}
 		if (r->session)
 			r->session->has_row = 0; /* of another token now */
 		if (row >= 0 && !r->ended)

@@ -27,6 +27,7 @@ struct leat_weights {
 };
 
 struct leat_vocab; /* text/tokenizer.h */
+struct leat_points;
 struct leat_chat;
 
 struct leat_model {
@@ -34,6 +35,7 @@ struct leat_model {
 	struct leat_vocab *vocab;   /* owned */
 	struct leat_chat *chat;     /* owned; text/template.h */
 	size_t max_token_bytes;     /* longest text that one token can bring */
+	struct leat_points *_Atomic points; /* owned; model/points.h, NULL until somebody asks */
 	atomic_int refs;
 	int vocab_only;             /* w holds the file only */
 	int hashed;                 /* model/hash.h */

@@ -74,6 +74,7 @@ void leat_plan_destroy(struct leat_plan *p)
 		return;
 	free(p->op);
 	free(p->buf);
+	free(p->point);
 	free(p);
 }
 

@@ -26,12 +26,15 @@ struct leat_plan_key {
 	uint32_t variant;                      /* LEAT_VARIANT_... */
 	int32_t mode;                          /* enum leat_mode */
 	int32_t kv_type;
-	uint32_t hooks;                        /* hash of the hook set, 0: none */
 	int32_t window;                        /* attention sees so many keys, if the model says more; 0: as it says */
-	int32_t reserved;
+	uint64_t hooks;                        /* points at which the step calls out, bits by their index; 0: none */
 	uint64_t opts;                         /* switches that are on */
 };
-enum { LEAT_VARIANT_ADAPTERS = 1, LEAT_VARIANT_EMBEDDING = 2 };
+enum {
+	LEAT_VARIANT_ADAPTERS = 1,
+	LEAT_VARIANT_EMBEDDING = 2, /* the result is what the head would read, and no head is computed */
+	LEAT_VARIANT_PROBS = 4,     /* the result is the softmax of the logits */
+};
 
 /* What a model does with an op, for those who ask where the time goes: norms, rope and the embedding are told by their
  * kind, the rest by this. */
@@ -73,9 +76,21 @@ struct leat_op {
 	int state;                        /* state tensor index, -1: none */
 };
 
+/* A place in the step that has a name. Its index is the order in which forward() first comes by, the same in every plan
+ * of a model. */
+struct leat_point {
+	const char *name;            /* static */
+	int cols, rows;              /* of the buffer; enum leat_rows */
+	int first_layer, last_layer; /* -1: outside the layers */
+	int state;                   /* per-sequence state tensor that has just been written there; -1: none */
+};
+enum { LEAT_MAX_POINTS = 64 };
+
 struct leat_plan {
 	struct leat_plan_key key;
 	int n_ops, n_bufs;
+	int n_points;
+	struct leat_point *point; /* with hooks: all points of forward(), hooked or not; else NULL */
 	struct leat_op *op;
 	struct leat_buf *buf;
 	int result;           /* buffer of the logits [outputs][n_rows] */

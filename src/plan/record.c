@@ -2,6 +2,7 @@
 #include "plan/record.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct leat_rec {
 	struct leat_plan *plan;
@@ -38,6 +39,9 @@ struct leat_rec *leat_record_begin(const struct leat_plan_key *key)
 		free(c);
 		return NULL;
 	}
+	if (key->hooks)
+		c->plan->point = calloc(LEAT_MAX_POINTS, sizeof *c->plan->point);
+	c->out_of_memory = key->hooks && !c->plan->point;
 	c->plan->key = *key;
 	c->layer = -1;
 	c->bad_op = -1;
@@ -48,6 +52,8 @@ enum leat_status leat_record_end(struct leat_rec *c, const struct leat_buf *resu
 				 struct leat_error *err)
 {
 	struct leat_plan *p = c->plan;
+	if (result && (p->key.variant & LEAT_VARIANT_PROBS))
+		leat_softmax_op(c, &p->buf[result - p->buf]);
 	int bad = c->bad_op, oom = c->out_of_memory;
 	free(c);
 	if (oom || bad >= 0 || !result) {
@@ -138,6 +144,53 @@ static void writes(struct leat_rec *c, struct leat_op *o, struct leat_buf *b)
 	if (b->first_op < 0)
 		b->first_op = c->plan->n_ops - 1;
 	o->out = (int)(b - c->plan->buf);
+}
+
+int leat_wants_hidden(const struct leat_rec *c)
+{
+	return (c->plan->key.variant & LEAT_VARIANT_EMBEDDING) != 0;
+}
+
+/* The point of that name; a new one counts from now on. -1: too many, or memory has run out. */
+static int find_point(struct leat_rec *c, const char *name)
+{
+	struct leat_plan *p = c->plan;
+	for (int i = 0; i < p->n_points; i++)
+		if (p->point[i].name == name || !strcmp(p->point[i].name, name))
+			return i;
+	if (!p->point || p->n_points == LEAT_MAX_POINTS)
+		return -1;
+	p->point[p->n_points] = (struct leat_point){ .name = name, .first_layer = c->layer, .state = -1 };
+	return p->n_points++;
+}
+
+void leat_point_state(struct leat_rec *c, const char *name, struct leat_buf *x, int state)
+{
+	struct leat_plan *p = c->plan;
+	if (!p->key.hooks)
+		return;
+	int i = find_point(c, name);
+	if (i < 0) {
+		if (!c->out_of_memory && c->bad_op < 0)
+			c->bad_op = LEAT_OP_hook;
+		return;
+	}
+	p->point[i].cols = x->cols;
+	p->point[i].rows = x->rows;
+	p->point[i].last_layer = c->layer;
+	p->point[i].state = state;
+	if (!(p->key.hooks >> i & 1))
+		return;
+	struct leat_op *o = add_op(c, LEAT_OP_hook);
+	reads(c, o, x);
+	writes(c, o, x);
+	o->i[0] = i;
+	o->state = state;
+}
+
+void leat_point(struct leat_rec *c, const char *name, struct leat_buf *x)
+{
+	leat_point_state(c, name, x, -1);
 }
 
 static int same(const struct leat_buf *a, const struct leat_buf *b)
@@ -349,6 +402,11 @@ void leat_bonus(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *r
 	o->v[0] = rk;
 	o->i[0] = n_heads;
 	check(c, o, same(y, k) && same(y, v) && rk->n == y->cols && y->cols % n_heads == 0);
+}
+
+void leat_softmax_op(struct leat_rec *c, struct leat_buf *x)
+{
+	rowwise(c, LEAT_OP_softmax, x, x);
 }
 
 void leat_gather(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x)

@@ -14,8 +14,8 @@ struct leat_rec;
 
 /* Recording starts with a key and ends with a plan or with the first error. */
 struct leat_rec *leat_record_begin(const struct leat_plan_key *key);
-/* Takes `result` ([O][n_rows]) as the plan's result, settles the layout, frees c. E_NOMEM, E_INTERNAL (shape mismatch).
- */
+/* Takes `result` ([O][n_rows]) as the plan's result (LEAT_VARIANT_PROBS: its softmax), settles the layout, frees c.
+ * E_NOMEM, E_INTERNAL (shape mismatch). */
 enum leat_status leat_record_end(struct leat_rec *c, const struct leat_buf *result, struct leat_plan **ret,
 				 struct leat_error *err);
 
@@ -23,6 +23,16 @@ enum leat_status leat_record_end(struct leat_rec *c, const struct leat_buf *resu
 void leat_layer(struct leat_rec *c, int layer);
 /* ... and to this part of the model. */
 void leat_part(struct leat_rec *c, enum leat_part part);
+
+/* A point with a name, at which hooks may read and change x: ops recorded before have written it, ops recorded after
+ * see what hooks leave. Nothing is recorded unless the plan's key asks for this point, so it costs nothing; where it
+ * does, nothing that fuses ops may reach across. `name`: static, the same for the same place of every layer. */
+void leat_point(struct leat_rec *c, const char *name, struct leat_buf *x);
+/* The same where per-sequence state tensor `state` of the current layer has just been written too. */
+void leat_point_state(struct leat_rec *c, const char *name, struct leat_buf *x, int state);
+
+/* 1: the step ends with what the head would read (LEAT_VARIANT_EMBEDDING). */
+int leat_wants_hidden(const struct leat_rec *c);
 
 /* A new buffer of T rows. Valid until leat_record_end; its memory is shared with others whose lives do not overlap. */
 struct leat_buf *leat_tmp(struct leat_rec *c, int cols);
@@ -85,6 +95,9 @@ void leat_wkv7(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *r,
 /* y += (r . (k * rk)) v per head */
 void leat_bonus(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *r, const struct leat_buf *k,
 		const struct leat_buf *v, const struct leat_vec *rk, int n_heads);
+
+/* x = softmax(x) over the usable ids (leat_step.n_vocab), 0 beyond them; plan/softmax.h */
+void leat_softmax_op(struct leat_rec *c, struct leat_buf *x);
 
 /* y[o] = x[out_row[o]]: from T rows to O rows */
 void leat_gather(struct leat_rec *c, struct leat_buf *y, const struct leat_buf *x);

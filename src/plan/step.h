@@ -18,6 +18,9 @@ struct leat_step_seq {
 	int32_t state_out;  /* cell that is written, != state_in: committed only when the engine accepts the step */
 	int32_t adapter;    /* -1: none */
 	int32_t rope_long;  /* 1: its rotary angles come from leat_rope.long_freq, where the model has them */
+	/* Inputs that are rows of numbers instead of ids, [n][width], host memory: id -1 - i stands for row i. NULL:
+	 * none. */
+	const float *raw;
 };
 
 /* Copy the recurrent state as it is after row `row` into `cell`. */
@@ -25,15 +28,29 @@ struct leat_checkpoint {
 	int32_t row, cell;
 };
 
+/* What a plan with hooks calls out with, at an op of kind hook: all real rows of its buffer, row r at data +
+ * r * stride, which may be changed. On the thread that submitted, or one that stands for it: never two calls at once.
+ */
+struct leat_step_call {
+	int point, layer, rows; /* index, block, enum leat_rows */
+	int cols, state;        /* floats of a row; per-sequence state tensor that was written just before, -1: none */
+	float *data;
+	size_t stride;          /* floats */
+};
+typedef void leat_step_hook_fn(void *arg, const struct leat_step_call *call);
+
 struct leat_step {
 	int32_t n_tokens, n_seqs, n_outputs, n_checkpoints;
 	int32_t cap_tokens, cap_seqs, cap_outputs, cap_checkpoints;
-	int32_t *id;        /* [n_tokens] token ids */
+	int32_t n_vocab;    /* ids that a softmax runs over; 0: all columns */
+	int32_t *id;        /* [n_tokens] token ids, or below 0: leat_step_seq.raw */
 	int32_t *pos;       /* [n_tokens] absolute positions */
 	int32_t *seq_of;    /* [n_tokens] index into seq */
 	int32_t *out_row;   /* [n_outputs] the token row that each output row shows, ascending */
 	struct leat_step_seq *seq;               /* [n_seqs] */
 	struct leat_checkpoint *checkpoint;      /* [n_checkpoints], rows ascending */
+	leat_step_hook_fn *hook;                 /* with a plan that has hooks */
+	void *hook_arg;
 	void *block;        /* the allocation that the arrays live in */
 	size_t block_bytes;
 };

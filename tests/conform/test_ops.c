@@ -138,8 +138,8 @@ static void run(struct device *d, struct bench *b, float *ret)
 	for (int step = 0; step < 2; step++) {
 		s.n_tokens = s.n_outputs = n;
 		s.n_seqs = first < n ? 2 : 1;
-		s.seq[0] = (struct leat_step_seq){ 0, first, 0, step ? 0 : -1, step ? 1 : 0, -1, 0 };
-		s.seq[1] = (struct leat_step_seq){ first, n - first, 1, step ? 2 : -1, step ? 3 : 2, -1, 1 };
+		s.seq[0] = (struct leat_step_seq){ 0, first, 0, step ? 0 : -1, step ? 1 : 0, -1, 0, NULL };
+		s.seq[1] = (struct leat_step_seq){ first, n - first, 1, step ? 2 : -1, step ? 3 : 2, -1, 1, NULL };
 		s.n_checkpoints = step;
 		s.checkpoint[0] = (struct leat_checkpoint){ first - 1, 4 };
 		for (int i = 0; i < n; i++) {
@@ -284,6 +284,7 @@ RECORD(shift, (leat_shift(c, x[1], x[0], STATE_SHIFT), leat_lerp(c, y, x[0], x[1
 RECORD(key_scale, (leat_key_scale(c, x[0], x[1], &b->v[0]), leat_swiglu(c, y, x[0], x[1])))
 RECORD(wkv7, leat_wkv7(c, y, x[0], x[1], x[2], x[3], x[4], x[5], HEADS, STATE_WKV))
 RECORD(bonus, (leat_l2norm(c, y, x[0], 1), leat_bonus(c, y, x[0], x[1], x[2], &b->v[0], HEADS)))
+RECORD(softmax, (leat_swiglu(c, y, x[0], x[1]), leat_softmax_op(c, y)))
 RECORD(attention, leat_attention(c, y, x[0], x[1], x[2], HEADS, HEADS, HEAD, 0, STATE_K))
 RECORD(window, leat_attention(c, y, x[0], x[1], x[2], HEADS, HEADS, HEAD, 5, STATE_K))
 
@@ -302,6 +303,7 @@ static void test_row_ops(void **state)
 		{ "mul", record_mul, 2, -3, 3 },             { "mix", record_mix, 3, -3, 3 },
 		{ "shift", record_shift, 2, -3, 3 },         { "key_scale", record_key_scale, 2, -3, 3 },
 		{ "bonus", record_bonus, 3, -3, 3 },         { "wkv7", record_wkv7, 6, 0.1f, 0.3f },
+		{ "softmax", record_softmax, 2, -9, 9 },
 		{ "attention", record_attention, 3, -3, 3 }, { "window", record_window, 3, -3, 3 },
 	};
 	(void)state;

@@ -21,6 +21,8 @@ struct model {
 	size_t n, width, heads, kv, size, n_rot, ff, window;
 	double eps, scale, *freq;
 	int neighbours;
+	decoder64_see *watcher; /* NULL: none */
+	void *user;
 };
 
 static double setting(const struct model *m, const char *name, double otherwise)
@@ -179,6 +181,12 @@ static void add_to(double *x, double *y, size_t n)
 	free(y);
 }
 
+static void see(const struct model *m, const char *point, int layer, const double *x, size_t cols)
+{
+	if (m->watcher)
+		m->watcher(m->user, point, layer, x, cols);
+}
+
 static void attention(const struct model *m, double *x, int l)
 {
 	size_t nq = m->heads * m->size, nkv = m->kv * m->size;
@@ -186,15 +194,27 @@ static void attention(const struct model *m, double *x, int l)
 	const char *qkv = "attn_qkv.weight";
 	double *h = malloc(m->n * m->width * sizeof *h), *a = malloc(m->n * nq * sizeof *a);
 	norm(m, h, x, m->n * m->width, l, "attn_norm.weight");
+	see(m, "att.norm", l, h, m->width);
 	double *q = times(m, h, get(m, l, fused ? qkv : "attn_q.weight", 0, nq), l, "attn_q.bias");
 	double *k = times(m, h, get(m, l, fused ? qkv : "attn_k.weight", fused ? nq : 0, nkv), l, "attn_k.bias");
 	double *v = times(m, h, get(m, l, fused ? qkv : "attn_v.weight", fused ? nq + nkv : 0, nkv), l, "attn_v.bias");
+	see(m, "att.q", l, q, nq);
+	see(m, "att.k", l, k, nkv);
+	see(m, "att.v", l, v, nkv);
 	norm(m, q, q, m->n * nq, l, "attn_q_norm.weight");
 	norm(m, k, k, m->n * nkv, l, "attn_k_norm.weight");
+	see(m, "att.q_norm", l, q, nq);
+	see(m, "att.k_norm", l, k, nkv);
 	turn(m, q, m->heads);
 	turn(m, k, m->kv);
+	see(m, "att.q_rope", l, q, nq);
+	see(m, "att.k_rope", l, k, nkv);
 	attend(m, a, q, k, v);
-	add_to(x, times(m, a, get(m, l, "attn_output.weight", 0, 0), l, "attn_output.bias"), m->n * m->width);
+	see(m, "att.mix", l, a, nq);
+	double *o = times(m, a, get(m, l, "attn_output.weight", 0, 0), l, "attn_output.bias");
+	see(m, "att.out", l, o, m->width);
+	add_to(x, o, m->n * m->width);
+	see(m, "att.residual", l, x, m->width);
 	free(h);
 	free(a);
 	free(q);
@@ -207,11 +227,18 @@ static void feed_forward(const struct model *m, double *x, int l)
 	int fused = leat_file_tensor(m->f, "blk.0.ffn_gate.weight") == NULL;
 	double *h = malloc(m->n * m->width * sizeof *h);
 	norm(m, h, x, m->n * m->width, l, "ffn_norm.weight");
+	see(m, "ffn.norm", l, h, m->width);
 	double *g = times(m, h, get(m, l, fused ? "ffn_up.weight" : "ffn_gate.weight", 0, m->ff), l, "ffn_gate.bias");
 	double *u = times(m, h, get(m, l, "ffn_up.weight", fused ? m->ff : 0, m->ff), l, "ffn_up.bias");
+	see(m, "ffn.gate", l, g, m->ff);
+	see(m, "ffn.up", l, u, m->ff);
 	for (size_t i = 0; i < m->n * m->ff; i++)
 		g[i] = g[i] / (1 + exp(-g[i])) * u[i];
-	add_to(x, times(m, g, get(m, l, "ffn_down.weight", 0, 0), l, "ffn_down.bias"), m->n * m->width);
+	see(m, "ffn.act", l, g, m->ff);
+	double *o = times(m, g, get(m, l, "ffn_down.weight", 0, 0), l, "ffn_down.bias");
+	see(m, "ffn.out", l, o, m->width);
+	add_to(x, o, m->n * m->width);
+	see(m, "layer.out", l, x, m->width);
 	free(h);
 	free(g);
 	free(u);
@@ -238,18 +265,29 @@ static struct model read_model(const struct leat_file *f, size_t n)
 
 double *decoder64_logits(const struct leat_file *f, const int32_t *tokens, size_t n, size_t *ret_rows)
 {
+	return decoder64_watched(f, tokens, n, NULL, NULL, ret_rows);
+}
+
+double *decoder64_watched(const struct leat_file *f, const int32_t *tokens, size_t n, decoder64_see *watcher,
+			  void *user, size_t *ret_rows)
+{
 	struct model m = read_model(f, n);
+	m.watcher = watcher;
+	m.user = user;
 	struct matrix embd = get(&m, -1, "token_embd.weight", 0, 0), head = get(&m, -1, "output.weight", 0, 0);
 	double *x = malloc(n * m.width * sizeof *x);
 	for (size_t t = 0; t < n; t++)
 		memcpy(x + t * m.width, embd.a + (size_t)tokens[t] * m.width, m.width * sizeof *x);
+	see(&m, "embed", -1, x, m.width);
 	for (int l = 0; l < (int)setting(&m, "block_count", 0); l++) {
 		attention(&m, x, l);
 		feed_forward(&m, x, l);
 	}
 	norm(&m, x, x, n * m.width, -1, "output_norm.weight");
+	see(&m, "norm", -1, x, m.width);
 	*ret_rows = embd.rows;
 	double *y = times(&m, x, head.a ? head : embd, -1, NULL);
+	see(&m, "logits", -1, y, embd.rows);
 	if (head.a)
 		free(embd.a);
 	free(x);

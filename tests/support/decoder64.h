@@ -12,4 +12,10 @@
  * taken to be a good one. */
 double *decoder64_logits(const struct leat_file *f, const int32_t *tokens, size_t n, size_t *ret_rows);
 
+/* Shown at every named point of the computation (as leat names them): x[n][cols]. Models without norms of heads show
+ * q and k as they are. */
+typedef void decoder64_see(void *user, const char *point, int layer, const double *x, size_t cols);
+double *decoder64_watched(const struct leat_file *f, const int32_t *tokens, size_t n, decoder64_see *watcher,
+			  void *user, size_t *ret_rows);
+
 #endif
