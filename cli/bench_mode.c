@@ -276,6 +276,7 @@ static int plan_job(struct cli *c, const struct leat_bench *mode, struct leat_be
 		rc = bench_get_ints(c, OPT_BENCH_BATCH, &batch);
 	if (rc)
 		return rc;
+	j->only = c->value[OPT_ONLY].s && *c->value[OPT_ONLY].s ? c->value[OPT_ONLY].s : NULL;
 	bench_engine_params(c, threads.v[0], batch.v[0], &engine);
 	engine.max_prefill_stall_ms = (int32_t)c->value[OPT_STALL].i;
 	j->engine = engine;

@@ -108,7 +108,12 @@ static void md_head(const struct bench_result *r)
 		cli_printf(", answer %d", z->n_gen);
 	if (z->n_repeat)
 		cli_printf("; %d runs after %d", z->n_repeat, z->n_warmup);
-	cli_puts("\n\n| figure                                   | unit       |   n |         median |           mean ±"
+	cli_puts("\n\n");
+}
+
+static void md_columns(void)
+{
+	cli_puts("| figure                                   | unit       |   n |         median |           mean ±"
 		 "       spread |            min |            max |            p95 |\n"
 		 "| ---------------------------------------- | ---------- | --: | -------------: |"
 		 " -----------------------------: | -------------: | -------------: | -------------: |\n");
@@ -152,13 +157,17 @@ int bench_print_result(struct cli *c, const struct bench_result *r, int json)
 		md_head(r);
 	if (json)
 		cli_puts(", \"figures\": [");
+	else if (p->table)
+		cli_out(p->table, p->table_bytes);
+	else
+		md_columns();
 	for (int i = 0; i < p->n; i++) {
 		if (leat_summarise(p->figure[i].sample, p->figure[i].n, &s))
 			return cli_error(c, LEAT_E_NOMEM, "out of memory");
 		if (json) {
 			cli_puts(i ? ", " : "");
 			json_figure(&p->figure[i], &s);
-		} else {
+		} else if (!p->table) {
 			md_figure(&p->figure[i], &s);
 		}
 	}

@@ -254,7 +254,8 @@ const struct leat_cmd leat_cmd_bench = {
 		 "first of 50 runs against the others), phases (where the time of a decode step goes),\n"
 		 "bandwidth (bytes that a token moves, against what memory can give), kernels (the same inside a\n"
 		 "step: components, kernels, layers, matrices), serve-sim (requests that arrive one by one),\n"
-		 "formats (files of one model beside each other: load time, memory, speed, ids).\n",
+		 "formats (files of one model beside each other: load time, memory, speed, ids), ideas (every\n"
+		 "optimisation on and off, beside what its authors said; --only one).\n",
 	.examples = {
 		{ "leat bench model.gguf", "pp512 and tg128, five times each" },
 		{ "leat bench a.gguf b.gguf -p 0 -n 64 -d 0,4096", "decode of two models, empty and deep" },

@@ -57,7 +57,7 @@ enum leat_status leat_bench_submit(struct leat_bench_job *j, struct leat_engine 
 		return leat_fail(err, LEAT_E_NOMEM, "", LEAT_NO_OFFSET, "no memory for %d tokens", n_prompt);
 	leat_bench_prompt(j, which, ids, n_prompt);
 	leat_request_params_init(j->model, &p);
-	p.flags = LEAT_REQUEST_IGNORE_EOS | LEAT_REQUEST_NO_CACHE;
+	p.flags = LEAT_REQUEST_IGNORE_EOS | (j->keep_prompts ? 0 : LEAT_REQUEST_NO_CACHE);
 	p.tokens = ids;
 	p.n_tokens = (uint64_t)n_prompt;
 	p.max_tokens = n_gen;

@@ -28,6 +28,8 @@ struct leat_bench_job {
 	 * and the longest. */
 	const struct leat_workload *workload;
 	const char *workload_name;             /* "" without one */
+	const char *only;                      /* ideas: the one that is wanted; NULL: all */
+	int keep_prompts;                      /* 1: leat_bench_submit lets the prefix cache have them */
 	int (*stop)(void *user);               /* nonzero gives up with E_CANCELLED; NULL: never */
 	void *user;
 	struct leat_engine_info ran;           /* filled by leat_bench_engine */

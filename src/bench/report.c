@@ -14,6 +14,7 @@ void leat_report_deinit(struct leat_report *r)
 	for (int i = 0; i < r->n; i++)
 		free(r->figure[i].sample);
 	free(r->figure);
+	free(r->table);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -170,4 +171,30 @@ void leat_welch(const double *a, int n_a, const double *b, int n_b, struct leat_
 	ret->t = (mb - ma) / sqrt(va + vb);
 	ret->df = (va + vb) * (va + vb) / (va * va / (n_a - 1) + vb * vb / (n_b - 1));
 	ret->beyond_noise = fabs(ret->t) > t_point(ret->df);
+}
+
+void leat_report_table(struct leat_report *r, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	if (r->table_bytes + (size_t)n + 1 > r->table_cap) {
+		size_t cap = 2 * r->table_cap + (size_t)n + 4096;
+		char *more = realloc(r->table, cap);
+		if (!more) {
+			r->out_of_memory = 1;
+			return;
+		}
+		r->table = more;
+		r->table_cap = cap;
+	}
+	va_start(args, fmt);
+	vsnprintf(r->table + r->table_bytes, (size_t)n + 1, fmt, args);
+	va_end(args);
+	r->table_bytes += (size_t)n;
 }

@@ -28,6 +28,8 @@ struct leat_report {
 	int n_hashes;
 	char remark[LEAT_MAX_REMARKS][120];
 	int n_remarks;
+	char *table;           /* Markdown that people get instead of the figures; NULL: none */
+	size_t table_bytes, table_cap;
 	int wrong;             /* 1: something that has to hold does not, and a remark says what */
 	int out_of_memory;     /* 1: samples were lost */
 };
@@ -42,6 +44,9 @@ void leat_report_hash(struct leat_report *r, const char *name, const int32_t *id
 void leat_report_hex(struct leat_report *r, const char *name, const char hex[65]);
 /* A line for people. Beyond LEAT_MAX_REMARKS: left out. */
 void leat_report_remark(struct leat_report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* More of the table. */
+void leat_report_table(struct leat_report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Of samples v[n], n >= 1. */
 struct leat_summary {
