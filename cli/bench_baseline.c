@@ -26,7 +26,7 @@ struct entries {
 
 struct bench_baseline {
 	const char *path;
-	struct entries old, new;
+	struct entries old, new, *into; /* into: where what is read goes */
 	int out_of_memory;
 };
 
@@ -86,8 +86,8 @@ static int int_of(const json_t *o, const char *name)
 }
 
 /* Figures without samples, or with some that are no numbers, are left out. */
-static int take_figure(struct bench_baseline *b, const char *key, const char *name, const char *better,
-		       const json_t *samples)
+static int take_figure(struct bench_baseline *b, const char *key, const char *name, const char *unit,
+		       const char *better, const json_t *samples)
 {
 	size_t n = json_array_size(samples);
 	struct entry *e;
@@ -98,11 +98,12 @@ static int take_figure(struct bench_baseline *b, const char *key, const char *na
 	}
 	if (!n || n > MAX_SAMPLES)
 		return 0;
-	e = push(&b->old, (int)n);
+	e = push(b->into, (int)n);
 	if (!e)
 		return 1;
 	snprintf(e->key, sizeof(e->key), "%s", key);
 	snprintf(e->name, sizeof(e->name), "%s", name);
+	snprintf(e->unit, sizeof(e->unit), "%s", unit);
 	for (int k = 0; k < 3; k++)
 		e->better = !strcmp(better, better_words[k]) ? (enum leat_better)k : e->better;
 	for (size_t i = 0; i < n; i++)
@@ -123,7 +124,7 @@ static int take_result(struct bench_baseline *b, const json_t *o)
 	if (!json_is_array(figures)) {
 		make_key(key, &s);
 		bench_test_name(&t, name);
-		return take_figure(b, key, name, "more", json_object_get(o, "samples_ts"));
+		return take_figure(b, key, name, "tokens/s", "more", json_object_get(o, "samples_ts"));
 	}
 	s.n_prompt = t.n_prompt;
 	s.n_gen = t.n_gen;
@@ -131,7 +132,8 @@ static int take_result(struct bench_baseline *b, const json_t *o)
 	s.n_parallel = int_of(o, "n_parallel");
 	make_key(key, &s);
 	json_array_foreach(figures, i, f)
-		rc |= take_figure(b, key, text_of(f, "name"), text_of(f, "better"), json_object_get(f, "samples"));
+		rc |= take_figure(b, key, text_of(f, "name"), text_of(f, "unit"), text_of(f, "better"),
+				  json_object_get(f, "samples"));
 	return rc;
 }
 
@@ -186,11 +188,25 @@ static int read_file(struct cli *c, struct bench_baseline *b, FILE *f)
 	return rc;
 }
 
+/* The figures of a file into l. */
+static int read_path(struct cli *c, struct bench_baseline *b, const char *path, struct entries *l)
+{
+	FILE *f = fopen(path, "re");
+	int rc;
+
+	if (!f)
+		return cli_error(c, errno == ENOENT ? LEAT_E_NOTFOUND : LEAT_E_IO, "%s: %s", path, strerror(errno));
+	b->path = path;
+	b->into = l;
+	rc = read_file(c, b, f);
+	fclose(f);
+	return rc || l->n ? rc : cli_error(c, LEAT_E_FORMAT, "%s: no figures in it", path);
+}
+
 int bench_baseline_open(struct cli *c, struct bench_baseline **ret)
 {
 	const char *path = c->value[OPT_BASELINE].s;
 	struct bench_baseline *b;
-	FILE *f;
 	int rc;
 
 	*ret = NULL;
@@ -199,16 +215,7 @@ int bench_baseline_open(struct cli *c, struct bench_baseline **ret)
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return cli_error(c, LEAT_E_NOMEM, "out of memory");
-	b->path = path;
-	f = fopen(path, "re");
-	if (!f) {
-		free(b);
-		return cli_error(c, errno == ENOENT ? LEAT_E_NOTFOUND : LEAT_E_IO, "%s: %s", path, strerror(errno));
-	}
-	rc = read_file(c, b, f);
-	fclose(f);
-	if (!rc && !b->old.n)
-		rc = cli_error(c, LEAT_E_FORMAT, "%s: no figures in it", path);
+	rc = read_path(c, b, path, &b->old);
 	if (rc)
 		bench_baseline_close(b);
 	else
@@ -234,6 +241,15 @@ void bench_baseline_close(struct bench_baseline *b)
 
 /* ---- comparing ---- */
 
+/* The last one wins, should a file hold several. */
+static void find_old(const struct bench_baseline *b, struct entry *e)
+{
+	for (int i = b->old.n - 1; i >= 0 && e->was < 0; i--) {
+		if (!strcmp(b->old.at[i].key, e->key) && !strcmp(b->old.at[i].name, e->name))
+			e->was = i;
+	}
+}
+
 void bench_baseline_add(struct bench_baseline *b, const struct bench_setting *s, const struct leat_figure *f)
 {
 	struct entry *e = b ? push(&b->new, f->n) : NULL;
@@ -248,11 +264,7 @@ void bench_baseline_add(struct bench_baseline *b, const struct bench_setting *s,
 	snprintf(e->unit, sizeof(e->unit), "%s", f->unit);
 	e->better = f->better;
 	memcpy(e->v, f->sample, (size_t)f->n * sizeof(*e->v));
-	/* the last one wins, should a file hold several */
-	for (int i = b->old.n - 1; i >= 0 && e->was < 0; i--) {
-		if (!strcmp(b->old.at[i].key, e->key) && !strcmp(b->old.at[i].name, e->name))
-			e->was = i;
-	}
+	find_old(b, e);
 }
 
 struct change {
@@ -352,4 +364,49 @@ int bench_baseline_end(struct cli *c, struct bench_baseline *b, enum bench_form 
 		n = n_worse ? EXIT_VERDICT : 0;
 	bench_baseline_close(b);
 	return n;
+}
+
+/* Figures that were there before and are not any more; a file may hold a figure twice. */
+static int count_gone(const struct bench_baseline *b)
+{
+	int n = 0;
+
+	for (int i = 0; i < b->old.n; i++) {
+		int there = 0;
+		for (int k = 0; k < b->new.n && !there; k++)
+			there = !strcmp(b->old.at[i].key, b->new.at[k].key) &&
+				!strcmp(b->old.at[i].name, b->new.at[k].name);
+		n += !there;
+	}
+	return n;
+}
+
+int bench_compare(struct cli *c)
+{
+	enum bench_form form = c->json ? BENCH_JSONL : (enum bench_form)c->value[OPT_OUTPUT].i;
+	struct bench_baseline *b;
+	int rc, n_gone;
+
+	if (c->n_args != 2 || form == BENCH_CSV)
+		return cli_usage_error(c, c->n_args != 2 ? "compare takes two result files: OLD NEW"
+							  : "--output: modes print md, json or jsonl");
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return cli_error(c, LEAT_E_NOMEM, "out of memory");
+	rc = read_path(c, b, c->args[1], &b->new);
+	if (!rc)
+		rc = read_path(c, b, c->args[0], &b->old);
+	if (rc) {
+		bench_baseline_close(b);
+		return rc;
+	}
+	for (int i = 0; i < b->new.n; i++)
+		find_old(b, &b->new.at[i]);
+	n_gone = count_gone(b);
+	if (n_gone)
+		cli_note(c, "leat: %d figures of %s are not in %s\n", n_gone, c->args[0], c->args[1]);
+	cli_puts(form == BENCH_JSON ? "[\n" : "");
+	rc = bench_baseline_end(c, b, form == BENCH_MD ? form : BENCH_JSONL);
+	cli_puts(form == BENCH_JSON ? "]\n" : "");
+	return rc;
 }

@@ -21,6 +21,8 @@ void bench_baseline_add(struct bench_baseline *b, const struct bench_setting *s,
 /* Prints what has changed. EXIT_VERDICT when something is worse than before by more than noise and --max-regress,
  * EXIT_DATA when nothing could be compared. NULL b: 0. Closes b. */
 int bench_baseline_end(struct cli *c, struct bench_baseline *b, enum bench_form form);
+/* leat bench compare OLD NEW: the same between two files. The exit code. */
+int bench_compare(struct cli *c);
 void bench_baseline_close(struct bench_baseline *b); /* NULL allowed */
 
 #endif

@@ -217,8 +217,9 @@ static int unknown_mode(struct cli *c)
 	const char *names[64], *near;
 	int n = 0;
 
-	for (; leat_bench_list[n] && n < 63; n++)
+	for (; leat_bench_list[n] && n < 62; n++)
 		names[n] = leat_bench_list[n]->name;
+	names[n++] = "compare";
 	names[n] = NULL;
 	near = cli_nearest(c->args[0], names);
 	if (near)
@@ -231,6 +232,11 @@ static int run(struct cli *c)
 {
 	const struct leat_bench *mode = c->n_args ? bench_find_mode(c->args[0]) : NULL;
 
+	if (c->n_args && !strcmp(c->args[0], "compare")) {
+		c->args++;
+		c->n_args--;
+		return bench_compare(c);
+	}
 	if (!mode)
 		return c->n_args && is_no_file(c->args[0]) ? unknown_mode(c) : run_table(c);
 	c->args++;
@@ -255,7 +261,8 @@ const struct leat_cmd leat_cmd_bench = {
 		 "bandwidth (bytes that a token moves, against what memory can give), kernels (the same inside a\n"
 		 "step: components, kernels, layers, matrices), serve-sim (requests that arrive one by one),\n"
 		 "formats (files of one model beside each other: load time, memory, speed, ids), ideas (every\n"
-		 "optimisation on and off, beside what its authors said; --only one).\n",
+		 "optimisation on and off, beside what its authors said; --only one).\n"
+		 "\nleat bench compare OLD NEW compares two files of results as --baseline does.\n",
 	.examples = {
 		{ "leat bench model.gguf", "pp512 and tg128, five times each" },
 		{ "leat bench a.gguf b.gguf -p 0 -n 64 -d 0,4096", "decode of two models, empty and deep" },
