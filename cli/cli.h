@@ -16,7 +16,8 @@ enum {
 
 enum {
 	C_RUN = 1 << 0, C_INSPECT = 1 << 1, C_TOKENIZE = 1 << 2, C_LOGITS = 1 << 3, C_BENCH = 1 << 4, C_SYNTH = 1 << 5,
-	C_DOCTOR = 1 << 6, C_COMPLETIONS = 1 << 7, C_PERPLEXITY = 1 << 8, C_CHAT = 1 << 9, C_ALL = (1 << 16) - 1
+	C_DOCTOR = 1 << 6, C_COMPLETIONS = 1 << 7, C_PERPLEXITY = 1 << 8, C_CHAT = 1 << 9,
+	C_EMBED = 1 << 10, C_ALL = (1 << 16) - 1
 };
 
 enum cli_option {

@@ -191,6 +191,8 @@ static int on_row(void *user, size_t index, const float *logits, int32_t n_rows)
 static int one_window(struct perplexity *x)
 {
 	const struct leat_windows *w = &x->windows;
+	struct leat_evaluate_params p = LEAT_EVALUATE_PARAMS_INIT;
+	struct leat_segment tokens = { .kind = LEAT_SEGMENT_TOKENS, .data = x->tokens, .n = w->window - 1 };
 	struct leat_error e = LEAT_ERROR_INIT;
 	uint64_t from = x->window * leat_windows_step(w);
 	uint32_t i;
@@ -201,7 +203,10 @@ static int one_window(struct perplexity *x)
 	if (w->begin >= 0)
 		x->tokens[0] = w->begin;
 	/* The last token is foretold, nothing is asked of it. */
-	s = leat_engine_logits(x->engine, x->tokens, w->window - 1, 0, on_row, x, &e);
+	p.segments = &tokens;
+	p.n_segments = 1;
+	p.first = leat_windows_first(w); /* no head for those that are not scored */
+	s = leat_engine_evaluate(x->engine, &p, on_row, x, &e);
 	if (x->rc)
 		return x->rc;
 	if (s)

@@ -32,6 +32,16 @@ for kind in rwkv7 qwen2; do
 	out 'an engine for 100 tokens: [0-9]+ bytes of copied weights, [1-9][0-9]* of state'
 	err 'weights +100 %'
 
+	# nothing is added at strength 0; away and towards differ from it
+	expect 0 "${programs}control_vector" "$model" "The happy girl smiled" "The sad dog cried" "One day" 4
+	checks=$((checks + 2))
+	[ "$(grep -c '^[-+][0-9.]*: One day' "$tmp/out")" = 3 ] || fail "control_vector: $(cat "$tmp/out")"
+	plain=$("$LEAT" run "$model" -p "One day" --temp 0 -n 40 --repeat-penalty 1 --presence-penalty 0 \
+		--frequency-penalty 0 -q </dev/null | head -n 1)
+	grep -qF "+0.0: One day$plain" "$tmp/out" || fail "strength 0 wrote $(grep '+0.0' "$tmp/out"), wanted $plain"
+	checks=$((checks + 1))
+	[ "$(sed 's/^[-+][0-9.]*: //' "$tmp/out" | sort -u | wc -l)" -ge 3 ] || fail "a vector that moves nothing"
+
 	# Branches know what the text before them was, and go on as the whole text would.
 	expect 0 "${programs}state" "$model" "$tmp/story.state" "Once upon a time there was a" " dog" " girl"
 	checks=$((checks + 2))
@@ -40,7 +50,7 @@ for kind in rwkv7 qwen2; do
 	whole=$("$LEAT" run "$model" -p "Once upon a time there was a dog" --temp 0 -n 12 -q </dev/null)
 	[ "$branch" = "$whole" ] || fail "the branch wrote '$branch', the whole text '$whole'"
 done
-for name in generate stream async batch state; do
+for name in generate stream async batch state control_vector; do
 	expect 2 "${programs}$name" "$model"
 	err "^usage: $name MODEL "
 done

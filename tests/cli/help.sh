@@ -5,7 +5,7 @@
 expect 0 "$LEAT" --help
 empty err
 commands=$(sed -n 's/^  \([a-z]\{3,\}\)  .*/\1/p' "$tmp/out")
-for command in run inspect tokenize logits bench synth doctor completions; do
+for command in run inspect tokenize logits embed bench synth doctor completions; do
 	echo "$commands" | grep -qx "$command" || fail "leat --help lacks $command"
 done
 for command in $commands; do

@@ -162,6 +162,42 @@ static void test_request_of_pieces(void **state)
 	}
 }
 
+/* Memory runs out: requests are put aside, and their rows are fed again. */
+static void test_put_aside(void **state)
+{
+	enum { MANY = 4 };
+	struct setting *s = set_up(1, LEAT_MODE_DETERMINISTIC);
+	struct leat_engine_params ep = LEAT_ENGINE_PARAMS_INIT;
+	struct leat_engine_load load = { .struct_size = sizeof load };
+	struct leat_segment mixed[] = { rows(s, 0, 20), ids(s, 20, 5), rows(s, 25, N - 25) };
+	struct leat_request_params p = answer_params(s->m, NULL, 0, 120, 3), many[MANY];
+	struct leat_result *r;
+	struct leat_engine *e;
+	struct answer want;
+	(void)state;
+	p.segments = mixed;
+	p.n_segments = 3;
+	answer_alone(s->e, &p, &want);
+	ep.n_threads = 1;
+	ep.n_seqs = MANY;
+	ep.n_ctx = 256;
+	ep.mode = LEAT_MODE_DETERMINISTIC;
+	ep.cache_tokens = 5 * 64;
+	MUST(leat_engine_create(s->m, &ep, &e, &err));
+	for (int i = 0; i < MANY; i++)
+		many[i] = p;
+	MUST(leat_engine_generate_batch(e, many, MANY, &r, &err));
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(r[i].n_ids, want.n);
+		assert_memory_equal(r[i].ids, want.id, (size_t)want.n * sizeof *want.id);
+	}
+	leat_engine_get_load(e, &load);
+	assert_true(load.n_preempted > 0);
+	leat_results_free(r, MANY);
+	leat_engine_unref(e);
+	tear_down(s);
+}
+
 /* Text among the pieces is tokenized by itself. */
 static void test_text(void **state)
 {
@@ -394,6 +430,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows_are_ids),
 		cmocka_unit_test(test_request_of_pieces),
+		cmocka_unit_test(test_put_aside),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_wanted_rows),
 		cmocka_unit_test(test_probabilities),
