@@ -1,6 +1,7 @@
 /* bench_mode.c - see bench_mode.h. */
 #include "bench_mode.h"
 #include "bench_baseline.h"
+#include "bench_log.h"
 #include "bench_print.h"
 
 #include <stdio.h>
@@ -179,13 +180,18 @@ static enum bench_form bench_form(const struct cli *c)
 	return c->json ? BENCH_JSONL : (enum bench_form)c->value[OPT_OUTPUT].i;
 }
 
-static void note_figures(struct bench_baseline *b, const struct bench_result *r)
+/* For the comparison and for the log. */
+static int note_figures(struct cli *c, struct bench_baseline *b, const struct bench_result *r)
 {
 	struct bench_setting s = { r->mode, r->path, r->kv_type, r->engine.n_threads, r->engine.n_batch,
 				   r->size.n_prompt, r->size.n_gen, r->size.n_requests, r->size.n_parallel };
+	const char *hash = "";
 
 	for (int i = 0; b && i < r->report->n; i++)
 		bench_baseline_add(b, &s, &r->report->figure[i]);
+	for (int i = 0; i < r->report->n_hashes; i++)
+		hash = !strcmp(r->report->hash[i].name, "tokens_sha256") ? r->report->hash[i].hex : hash;
+	return bench_log_add(c, &s, r->test_time, hash, r->report->figure, r->report->n);
 }
 
 static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j, struct bench_baseline *b,
@@ -194,7 +200,7 @@ static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_ben
 	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_report report;
 	struct bench_result r = { .mode = mode->name, .path = j->path, .kv_type = j->engine.kv_type };
-	int rc;
+	int rc, logged;
 
 	memset(&report, 0, sizeof(report));
 	j->report = &report;
@@ -210,8 +216,8 @@ static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_ben
 		rc = mode->one_table && bench_form(c) == BENCH_MD
 			     ? bench_print_table_row(c, &r, first)
 			     : bench_print_result(c, &r, bench_form(c) != BENCH_MD);
-		note_figures(b, &r);
-		rc = rc ? rc : report.wrong ? EXIT_VERDICT : 0;
+		logged = note_figures(c, b, &r);
+		rc = rc ? rc : logged ? logged : report.wrong ? EXIT_VERDICT : 0;
 	}
 	leat_report_deinit(&report);
 	return rc;

@@ -6,6 +6,7 @@
 
 #include "bench/bench_pp.h"
 #include "bench_baseline.h"
+#include "bench_log.h"
 #include "bench_mode.h"
 #include "bench_print.h"
 #include "cli.h"
@@ -17,7 +18,7 @@ struct bench {
 	struct bench_printer print;
 	struct bench_baseline *baseline; /* NULL: none */
 	struct leat_bench_test test[MAX_TESTS];
-	int n_tests;
+	int n_tests, changed; /* changed: --log found another hash */
 	struct bench_ints threads, batch;
 };
 
@@ -73,7 +74,7 @@ static int make_tests(struct bench *b)
 	return rc;
 }
 
-static void note_figure(struct bench *b, const struct bench_row *r)
+static int note_figure(struct bench *b, const struct bench_row *r)
 {
 	double v[1000];
 	struct leat_figure f = { .unit = "tokens/s", .better = LEAT_BETTER_MORE, .sample = v, .n = r->n_ns };
@@ -86,6 +87,7 @@ static void note_figure(struct bench *b, const struct bench_row *r)
 		v[i] = r->ns[i] ? (r->test.n_prompt + r->test.n_gen) * 1e9 / (double)r->ns[i] : 0;
 	if (b->baseline)
 		bench_baseline_add(b->baseline, &s, &f);
+	return bench_log_add(b->c, &s, r->test_time, r->tokens_sha256, &f, 1);
 }
 
 static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine *e)
@@ -93,7 +95,7 @@ static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine 
 	const struct cli_value *v = b->c->value;
 	uint64_t ns[1000];
 	struct leat_error err = LEAT_ERROR_INIT;
-	int i, n = (int)v[OPT_REPETITIONS].i;
+	int i, rc, n = (int)v[OPT_REPETITIONS].i;
 
 	if (leat_bench_tokens_sha256(e, row->info.n_vocab, row->tokens_sha256, &err))
 		return cli_fail(b->c, &err, 0);
@@ -106,8 +108,11 @@ static int run_tests(struct bench *b, struct bench_row *row, struct leat_engine 
 		row->ns = ns;
 		row->n_ns = n;
 		bench_print_row(&b->print, row);
-		note_figure(b, row);
+		rc = note_figure(b, row);
 		cli_flush();
+		if (rc > EXIT_VERDICT)
+			return rc;
+		b->changed |= rc;
 		if (cli_out_failed())
 			return cli_out_failed();
 	}
@@ -202,6 +207,7 @@ static int run_table(struct cli *c)
 	else
 		bench_baseline_close(b->baseline);
 	bench_print_end(&b->print);
+	rc = rc ? rc : b->changed;
 	free(b);
 	return rc;
 }
@@ -261,7 +267,8 @@ const struct leat_cmd leat_cmd_bench = {
 		 "bandwidth (bytes that a token moves, against what memory can give), kernels (the same inside a\n"
 		 "step: components, kernels, layers, matrices), serve-sim (requests that arrive one by one),\n"
 		 "formats (files of one model beside each other: load time, memory, speed, ids), ideas (every\n"
-		 "optimisation on and off, beside what its authors said; --only one).\n"
+		 "optimisation on and off, beside what its authors said; --only one), batched (1, 2, 4 ...\n"
+		 "sequences side by side, as llama-batched-bench prints them).\n"
 		 "\nleat bench compare OLD NEW compares two files of results as --baseline does.\n",
 	.examples = {
 		{ "leat bench model.gguf", "pp512 and tg128, five times each" },
