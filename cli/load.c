@@ -144,6 +144,30 @@ void cli_engine_params(const struct cli *c, struct leat_engine_params *p)
 	p->trace = c->trace;
 	p->threads_poll_us = (int32_t)c->value[OPT_THREADS_POLL].i;
 	p->cpu_mask_off = cli_isa_off(c);
+	if (cli_option_applies(OPT_WARM_UP, c->cmd->bit))
+		p->warm_up = c->value[OPT_WARM_UP].i == 1 ? 1 : c->value[OPT_WARM_UP].i ? -1 : 0;
+}
+
+/* off, a number of steps, auto. */
+static int take_maintain(struct cli *c, int32_t *ret)
+{
+	const char *s = cli_option_applies(OPT_MAINTAIN, c->cmd->bit) ? c->value[OPT_MAINTAIN].s : "auto";
+	char *end;
+	long n;
+
+	*ret = 0;
+	if (!s || !strcmp(s, "auto"))
+		return 0;
+	if (!strcmp(s, "off")) {
+		*ret = -1;
+		return 0;
+	}
+	errno = 0;
+	n = strtol(s, &end, 10);
+	if (errno || *end || n < 1 || n > INT32_MAX)
+		return cli_usage_error(c, "--maintain: '%s' is not off, auto or a number of steps from 1 on", s);
+	*ret = (int32_t)n;
+	return 0;
 }
 
 /* The choices of --isa stand in the order of the bits of leat_system_info.cpu_flags, after "scalar". */
@@ -156,7 +180,10 @@ int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_eng
 {
 	struct leat_error e = LEAT_ERROR_INIT;
 	struct leat_engine_params with = *p;
-	int rc = cli_option_applies(OPT_STATE_DIR, c->cmd->bit) ? cli_state_params(c, &with) : 0;
+	int rc = take_maintain(c, &with.maintain);
+
+	if (!rc && cli_option_applies(OPT_STATE_DIR, c->cmd->bit))
+		rc = cli_state_params(c, &with);
 
 	if (rc)
 		return rc;

@@ -45,6 +45,39 @@ LEAT_API enum leat_status leat_engine_get_cache(const struct leat_engine *e, int
  * again. */
 LEAT_API void leat_engine_clear_caches(struct leat_engine *e);
 
+/* Makes the engine ready for its first requests: plans for answers of 1 to n_seqs rows and for prompts of every size
+ * alone and beside answers, as many as half of the plan cache holds; then a step that touches weights and threads and
+ * leaves no trace. leat_engine_info.compile_ns says what the plans took. Any thread, at any time; what is there is not
+ * made again. LEAT_E_NOMEM. */
+LEAT_API enum leat_status leat_engine_warm_up(struct leat_engine *e, struct leat_error *err);
+
+/* How the work of an engine is cut up, and what was made ready ahead of it. Counts are since the engine was made. */
+struct leat_engine_work {
+	uint32_t struct_size;
+	int32_t steps_in_flight; /* steps that the device takes at a time; 1: a step runs while it is submitted */
+	uint64_t steps, tokens;  /* run so far */
+	uint64_t launches;       /* operations that the device was given, as kernels or loops */
+	uint64_t barriers;       /* points in steps where all workers waited for each other */
+	uint64_t upload_bytes;   /* that a step sends: ids, positions, places, wanted rows; no weights, no constants */
+	uint64_t bucket_tokens;  /* rows that plans were made for, `tokens` of which were real; the others never run */
+	uint64_t padded_bytes;   /* columns beyond the real ones, in all buffers of the plan that ran last */
+	uint64_t ops_checked;    /* operations whose shapes were proved; when a plan is made, and at no other time */
+	uint64_t guesses, right_guesses; /* shapes of next steps that were predicted, and those that came */
+	uint64_t depth;          /* shapes that are made ready for one step: 1 to 3; 0: nothing was predicted yet */
+	uint64_t jobs_looked, jobs_ready; /* steps that looked for a plan held ready, and found one */
+	uint64_t jobs_prepared, jobs_reused; /* plans that were made ready; of those, plans that were there already */
+	uint64_t jobs_built;     /* plans that were built ahead */
+	uint64_t jobs_discarded; /* of those, dropped before they were used */
+	uint64_t upkeep_looks;   /* times that the memory that is free was looked at */
+	uint64_t upkeep_runs;    /* times that something was done about it */
+	uint64_t upkeep_pressed; /* of those, because memory was short */
+	uint64_t upkeep_freed_bytes; /* given back then, at most */
+};
+
+/* Fills *work, as far as work->struct_size says that the caller knows it. Any thread, at any time: it waits for nobody.
+ * Never fails when struct_size is set. */
+LEAT_API enum leat_status leat_engine_get_work(const struct leat_engine *e, struct leat_engine_work *work);
+
 #ifdef __cplusplus
 }
 #endif

@@ -69,9 +69,11 @@ struct leat_engine_params {
 	const char *state_dir;
 	int64_t state_dir_bytes; /* most that its files may take; those not used for longest go; 0: 1 GiB */
 	struct leat_trace *trace; /* takes what happens when (trace.h), which costs a little; NULL: none */
+	int32_t warm_up;      /* leat_engine_warm_up: 1: when the engine is made; 0: by leat_engine_start; -1: never */
+	int32_t maintain;     /* housekeeping of caches: 0: when memory is short; N: every N steps; -1: never */
 };
 #define LEAT_ENGINE_PARAMS_INIT \
-	{ sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL }
+	{ sizeof(struct leat_engine_params), 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0, 0 }
 
 /* Makes an engine over `m`, on which it takes a reference, and starts its threads. Memory for n_seqs sequences is
  * reserved here, so that generating cannot run out of it. `params` NULL: defaults.

@@ -44,6 +44,10 @@ enum leat_status leat_engine_get_info(const struct leat_engine *e, struct leat_e
 
 enum leat_status leat_engine_start(struct leat_engine *e, struct leat_error *err)
 {
+	if (!e->warm_up) { /* for whoever comes first; without it everything works, a little later */
+		e->warm_up = -1;
+		leat_engine_warm_up(e, NULL);
+	}
 	return leat_drive_start(e, err);
 }
 

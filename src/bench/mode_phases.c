@@ -62,6 +62,25 @@ static void shares(struct phases *p)
 	}
 }
 
+/* Launches, barriers and bytes of a step, warm-up included: they are the same for every token (R10, R22). */
+static void count(struct phases *p)
+{
+	struct leat_engine_work w = { .struct_size = sizeof w };
+	struct leat_report *r = p->t.j->report;
+
+	leat_engine_get_work(p->t.e, &w);
+	if (!w.steps)
+		return;
+	leat_report_add(r, "launches per step", "", LEAT_BETTER_LESS, (double)w.launches / (double)w.steps);
+	leat_report_add(r, "barriers per step", "", LEAT_BETTER_LESS, (double)w.barriers / (double)w.steps);
+	leat_report_add(r, "bytes sent per token", "bytes", LEAT_BETTER_LESS,
+			(double)w.upload_bytes / (double)w.tokens);
+	leat_report_add(r, "padding of columns", "bytes", LEAT_BETTER_LESS, (double)w.padded_bytes);
+	leat_report_remark(r, "a step: %llu operations, %llu barriers; steps that the device takes at a time: %d",
+			   (unsigned long long)(w.launches / w.steps), (unsigned long long)(w.barriers / w.steps),
+			   (int)w.steps_in_flight);
+}
+
 static enum leat_status run(struct leat_bench_job *j, struct leat_error *err)
 {
 	struct phases p = { .total_ns = 0 };
@@ -73,6 +92,7 @@ static enum leat_status run(struct leat_bench_job *j, struct leat_error *err)
 		s = once(&p, i >= j->size.n_warmup);
 	if (!s) {
 		shares(&p);
+		count(&p);
 		leat_report_hash(j->report, "tokens_sha256", p.t.ids, j->size.n_gen);
 	}
 	leat_stepper_close(&p.t);

@@ -140,6 +140,14 @@ static void cpu_copy(void *dev, void *dst, const void *src, size_t bytes)
 	memmove(dst, src, bytes);
 }
 
+/* A cache line, which is at least as wide as every vector here. */
+static int cpu_row_align(void *dev)
+{
+	long line = sysconf(_SC_LEVEL1_DCACHE_LINESIZE);
+	(void)dev;
+	return line > 64 && line <= 1024 && line % 64 == 0 ? (int)line : 64;
+}
+
 static void cpu_inspect(void *dev, const struct leat_exec *x, struct leat_exec_info *ret)
 {
 	(void)dev;
@@ -268,6 +276,7 @@ extern const struct leat_backend leat_backend_cpu;
 const struct leat_backend leat_backend_cpu = {
 	.name = "cpu",
 	.steps_in_flight = 1,
+	.seqs_are_data = 1,
 	.open = cpu_open,
 	.close = cpu_close,
 	.describe = cpu_describe,
@@ -276,6 +285,7 @@ const struct leat_backend leat_backend_cpu = {
 	.alloc = cpu_alloc,
 	.dealloc = cpu_dealloc,
 	.copy = cpu_copy,
+	.row_align = cpu_row_align,
 	.compile = leat_cpu_compile,
 	.release = leat_cpu_release,
 	.inspect = cpu_inspect,

@@ -37,7 +37,8 @@ void leat_plan_key_of(const struct leat_engine *e, int n_tokens, int n_seqs, int
 {
 	memset(ret, 0, sizeof *ret);
 	ret->tokens = leat_bucket_tokens(n_tokens, e->n_batch);
-	ret->seqs = leat_bucket_rows(n_seqs, e->n_seqs);
+	ret->seqs = e->backend->seqs_are_data ? 0 : leat_bucket_rows(n_seqs, e->n_seqs);
+	ret->align = e->row_align;
 	ret->outputs = leat_bucket_rows(n_outputs, e->step.cap_outputs);
 	ret->mode = e->mode;
 	ret->kv_type = e->kv_type;
@@ -56,6 +57,7 @@ enum leat_status leat_plan_make(struct leat_engine *e, const struct leat_plan_ke
 	LEAT_TRY(leat_plan_cache_put(&e->plans, p, origin, ret, err));
 	leat_trace_span(e->trace, "encode", recorded);
 	e->plans.build_ns += leat_now_ns() - began;
+	e->work.ops_checked += (uint64_t)(*ret)->plan->n_ops;
 	return LEAT_OK;
 }
 
@@ -94,6 +96,32 @@ static void tell_prefix(struct leat_engine *e, struct leat_told_cache *t)
 	set(&t->dropped, n.n_evicted);
 }
 
+void leat_work_note(struct leat_engine *e)
+{
+	const struct leat_step *s = &e->step;
+	struct leat_work *w = &e->work;
+	w->launches += (uint64_t)e->plan->info.n_launches;
+	w->barriers += (uint64_t)e->plan->info.n_barriers;
+	w->upload_bytes += (uint64_t)s->n_tokens * (sizeof *s->id + sizeof *s->pos + sizeof *s->seq_of) +
+			   (uint64_t)s->n_outputs * sizeof *s->out_row + (uint64_t)s->n_seqs * sizeof *s->seq +
+			   (uint64_t)s->n_checkpoints * sizeof *s->checkpoint;
+	w->bucket_tokens += (uint64_t)e->plan->plan->key.tokens;
+	w->padded_bytes = e->plan->info.padded_bytes;
+}
+
+static void tell_work(struct leat_engine *e)
+{
+	const struct leat_work *w = &e->work;
+	const struct leat_ahead *a = &e->ahead;
+	const uint64_t v[LEAT_TOLD_WORK] = {
+		w->launches, w->barriers, w->upload_bytes, w->bucket_tokens, w->padded_bytes, w->ops_checked,
+		a->predict.made, a->predict.right, (uint64_t)a->predict.depth, a->looked, a->ready, a->prepared,
+		a->reused, a->built, e->plans.ahead_unused,
+	};
+	for (int i = 0; i < LEAT_TOLD_WORK; i++)
+		set(&e->told_work[i], v[i]);
+}
+
 void leat_caches_tell(struct leat_engine *e)
 {
 	struct leat_told_cache *t = &e->told[LEAT_CACHE_PLANS];
@@ -106,12 +134,14 @@ void leat_caches_tell(struct leat_engine *e)
 	set(&t->dropped, c->evicted);
 	set(&e->told_compile_ns, c->build_ns);
 	tell_scratch(e, &e->told[LEAT_CACHE_SCRATCH]);
+	tell_work(e);
 	tell_prefix(e, &e->told[LEAT_CACHE_PREFIX]);
 }
 
 void leat_caches_clear(struct leat_engine *e)
 {
 	e->exec = e->running = NULL;
+	leat_ahead_clear(e);
 	leat_plan_cache_shrink(&e->plans, 0);
 	if (e->backend->trim)
 		e->backend->trim(e->dev, 0);

@@ -8,6 +8,7 @@
 
 #include "base/meminfo.h"
 #include "base/pool.h"
+#include "engine/warm.h"
 #include "plan/opts.h"
 #include "text/tokenizer.h"
 
@@ -75,6 +76,12 @@ static enum leat_status check_params(const struct leat_engine_params *p, struct 
 	if (p->mode < LEAT_MODE_DEFAULT || p->mode > LEAT_MODE_REFERENCE)
 		return arg_error(err, "mode", p->mode, LEAT_MODE_DEFAULT, LEAT_MODE_REFERENCE);
 	LEAT_TRY(choose_kv_type(p, e, err));
+	if (p->warm_up < -1 || p->warm_up > 1)
+		return arg_error(err, "warm_up", p->warm_up, -1, 1);
+	if (p->maintain < LEAT_MAINTAIN_OFF)
+		return arg_error(err, "maintain", p->maintain, LEAT_MAINTAIN_OFF, INT32_MAX);
+	e->warm_up = p->warm_up;
+	leat_upkeep_init(&e->upkeep, p->maintain);
 	if (p->window < 0)
 		return arg_error(err, "window", p->window, 0, INT32_MAX);
 	e->window = p->window;
@@ -163,6 +170,7 @@ static enum leat_status open_device(struct leat_engine *e, const struct leat_eng
 	struct leat_weights *w = &e->model->w;
 	for (int i = 0; i < w->n_all; i++)
 		LEAT_TRY(e->backend->bind(e->dev, &w->all[i], &e->bound_bytes, err));
+	e->row_align = (e->backend->row_align ? e->backend->row_align(e->dev) : 64) / (int)sizeof(float);
 	return leat_plan_cache_init(&e->plans, e->backend, e->dev, &limits, leat_opt_on(e->opts, LEAT_OPT_scan_guard),
 				    err);
 }
@@ -233,6 +241,7 @@ static enum leat_status open_schedule(struct leat_engine *e, const struct leat_e
 	int stall_ms = p->max_prefill_stall_ms < 0 ? 0
 		       : p->max_prefill_stall_ms   ? p->max_prefill_stall_ms
 						   : DEFAULT_STALL_MS;
+	e->sched.overlap = leat_opt_on(e->opts, LEAT_OPT_overlap) || e->backend->steps_in_flight > 1;
 	if (leat_drive_init(e) || leat_schedule_init(e, queue, (uint64_t)stall_ms * 1000000))
 		return leat_fail(err, LEAT_E_NOMEM, "max_queue", LEAT_NO_OFFSET, "out of memory for %d requests",
 				 queue + e->n_seqs);
@@ -258,6 +267,8 @@ enum leat_status leat_engine_open(struct leat_model *m, const struct leat_engine
 		st = open_schedule(e, p, err);
 	if (st == LEAT_OK)
 		st = leat_timeline_open(e, p->trace, err);
+	if (st == LEAT_OK && e->warm_up > 0)
+		st = leat_warm_up(e, err);
 	if (st != LEAT_OK) {
 		leat_engine_drop(e);
 		return st;

@@ -9,9 +9,11 @@
 #include <stdatomic.h>
 
 #include "base/trace.h"
+#include "engine/ahead.h"
 #include "engine/caches.h"
 #include "engine/drive.h"
 #include "engine/schedule.h"
+#include "engine/upkeep.h"
 #include "leat/leat.h"
 #include "model/model.h"
 #include "plan/cache.h"
@@ -33,11 +35,17 @@ struct leat_engine {
 	struct leat_exec *exec;   /* of the last step: its results are readable */
 	struct leat_exec *running; /* submitted and not finished */
 	const struct leat_feed *feeds; /* of the step that is prepared or runs */
+	struct leat_plan_entry *plan; /* of the step that runs, or ran last; gone when others are made or dropped */
 	struct leat_driver driver;
 	struct leat_schedule sched;
 	uint64_t bound_bytes;     /* copies of weights that the device made */
 	uint64_t prefix_budget_bytes;
 	size_t max_idle_bytes;    /* scratch that no plan uses and that is kept */
+	struct leat_ahead ahead;
+	struct leat_upkeep upkeep;
+	struct leat_work work;
+	int row_align;            /* floats */
+	int warm_up;              /* as in the parameters; < 0: it was done, or is not wanted */
 	int window;               /* asked for; 0: as the model says */
 	int mode, kv_type, n_threads, n_seqs, n_batch, n_marks, n_live, n_marks_used;
 	int64_t n_ctx;            /* INT64_MAX: no limit */
@@ -46,6 +54,7 @@ struct leat_engine {
 	/* for leat_engine_get_info, from any thread */
 	_Atomic uint64_t told_steps, told_tokens, told_scratch_bytes, told_compile_ns, told_rows;
 	struct leat_told_cache told[LEAT_CACHE_COUNT];
+	_Atomic uint64_t told_work[LEAT_TOLD_WORK];
 	_Atomic uint64_t told_asked, told_found, told_prefix_bytes;
 	char device[96];
 };

@@ -21,10 +21,13 @@ static enum leat_status find_plan(struct leat_engine *e, uint64_t hooks, unsigne
 	key.hooks = hooks;
 	key.variant = variant;
 	if (leat_opt_on(e->opts, LEAT_OPT_plan_cache)) {
-		*ret = leat_plan_cache_find(&e->plans, &key);
+		*ret = leat_ahead_take(e, &key);
+		if (!*ret)
+			*ret = leat_plan_cache_find(&e->plans, &key);
 		leat_trace_mark(e->trace, *ret ? "plan hit" : "plan miss", "tokens", key.tokens);
 		if (*ret)
 			return LEAT_OK;
+		leat_ahead_missed(e, &key);
 	} else { /* to measure what it would cost: a plan for each step */
 		e->plans.lookups++;
 		leat_plan_cache_shrink(&e->plans, 0);
@@ -119,6 +122,7 @@ enum leat_status leat_engine_prepare(struct leat_engine *e, const struct leat_fe
 			return leat_fail(err, LEAT_E_INTERNAL, "variant", LEAT_NO_OFFSET,
 					 "a step gives one kind of rows only");
 	LEAT_TRY(find_plan(e, hooks_of(feeds, n_feeds), feeds[0].variant, &plan, err));
+	e->plan = plan;
 	e->running = plan->exec;
 	leat_trace_span(e->trace, "launch", began);
 	return LEAT_OK;
@@ -162,6 +166,7 @@ enum leat_status leat_engine_finish(struct leat_engine *e, const struct leat_fee
 	tell(&e->told_tokens, atomic_load_explicit(&e->told_tokens, memory_order_relaxed) + (uint64_t)e->step.n_tokens);
 	tell(&e->told_rows, atomic_load_explicit(&e->told_rows, memory_order_relaxed) +
 				    (uint64_t)leat_bucket_tokens(e->step.n_tokens, e->n_batch));
+	leat_work_note(e);
 	leat_caches_tell(e);
 	return LEAT_OK;
 }

@@ -139,6 +139,27 @@ static void tell_prefix(struct leat_engine *e)
 	atomic_store_explicit(&e->told_prefix_bytes, c.bytes, memory_order_relaxed);
 }
 
+/* The device runs a step on its own: what the next one needs is made meanwhile. */
+static void prepare_beside(struct leat_engine *e)
+{
+	if (e->backend->steps_in_flight < 2)
+		return;
+	leat_ahead_prepare(e);
+	e->plan->held++;
+	leat_ahead_build(e);
+	e->plan->held--;
+}
+
+/* Nothing can run. 1: something was done for what comes, and there may be more. */
+static int use_idle_time(struct leat_engine *e)
+{
+	if (e->ahead.predict.last[0]) {
+		leat_ahead_note(e, NULL);
+		leat_ahead_prepare(e);
+	}
+	return leat_ahead_build(e);
+}
+
 static void step(struct leat_engine *e, uint64_t began)
 {
 	struct leat_schedule *s = &e->sched;
@@ -146,6 +167,7 @@ static void step(struct leat_engine *e, uint64_t began)
 	enum leat_status st = leat_engine_prepare(e, s->feed, s->n_rows, &err);
 	if (st == LEAT_OK) {
 		leat_engine_submit(e);
+		prepare_beside(e);
 		leat_request_tell_all(e); /* of the step before: there is nothing unless texts overlap */
 		st = leat_engine_finish(e, s->feed, s->n_rows, &err);
 	}
@@ -158,6 +180,7 @@ static void step(struct leat_engine *e, uint64_t began)
 	uint64_t ns = leat_now_ns() - began;
 	leat_pace_note(&s->pace, ns, s->n_decode, e->step.n_tokens - s->n_decode);
 	add_time(s, ns);
+	leat_ahead_note(e, &e->plan->plan->key);
 	use_rows(e);
 	leat_timeline_step(e, began);
 }
@@ -210,11 +233,16 @@ int leat_engine_turn(struct leat_engine *e)
 		leat_request_tell_all(e);
 		if (!moved && !e->driver.told)
 			moved = leat_schedule_refuse_stuck(e, began);
+		if (!moved && !e->driver.told)
+			moved = use_idle_time(e);
 	}
 	leat_schedule_sweep(e);
 	put_someone_aside(e);
 	tell_prefix(e);
 	if (e->driver.told)
 		tell_listeners(e);
+	if (rows && e->backend->steps_in_flight < 2)
+		leat_ahead_prepare(e);
+	leat_upkeep_turn(e, began);
 	return moved || e->driver.told;
 }

@@ -36,6 +36,7 @@ struct leat_backend {
 	/* Steps that may have been submitted and not waited for. 1: submit runs the step before it returns, so there is
 	 * nothing to overlap with it; what is prepared ahead is prepared when the engine is idle. */
 	int steps_in_flight;
+	int seqs_are_data;   /* 1: the number of sequences changes nothing that is compiled, so keys leave it out */
 
 	/* Opens the device. E_UNSUPPORTED: none here. */
 	enum leat_status (*open)(const struct leat_device_params *p, void **ret_dev, struct leat_error *err);
@@ -56,6 +57,10 @@ struct leat_backend {
 	void (*dealloc)(void *dev, void *p, size_t bytes);
 	/* Ordered with submitted steps: later steps see the copy, earlier ones do not. */
 	void (*copy)(void *dev, void *dst, const void *src, size_t bytes);
+
+	/* Bytes that rows should begin at multiples of, so that no two threads write into one line; a multiple of 64.
+	 * NULL: 64. */
+	int (*row_align)(void *dev);
 
 	/* Lowers a plan (borrowed until release). *ret_bytes: its tables; scratch is counted by the pool that it is
 	 * from. */

@@ -28,6 +28,7 @@ struct leat_plan_key {
 	int32_t kv_type;
 	int32_t window;                        /* attention sees so many keys, if the model says more; 0: as it says */
 	uint64_t hooks;                        /* points at which the step calls out, bits by their index; 0: none */
+	int32_t align, reserved;               /* floats that rows of buffers are a multiple of, 0: 16; zero */
 	uint64_t opts;                         /* switches that are on */
 };
 enum {

@@ -24,7 +24,7 @@ const char *leat_op_name(int kind)
 }
 
 /* Buffers are handed out as pointers, so their array never moves: an architecture that needs more is a bug. */
-enum { MAX_BUFS = 16384 };
+enum { MAX_BUFS = 16384, LEAT_ROW_ALIGN = 16 };
 
 struct leat_rec *leat_record_begin(const struct leat_plan_key *key)
 {
@@ -67,6 +67,8 @@ enum leat_status leat_record_end(struct leat_rec *c, const struct leat_buf *resu
 	p->result = (int)(result - p->buf);
 	p->buf[p->result].is_result = 1;
 	leat_plan_layout(p);
+	struct leat_buf *fits = realloc(p->buf, (size_t)p->n_bufs * sizeof *fits); /* nobody points into it any more */
+	p->buf = fits ? fits : p->buf;
 	*ret = p;
 	return LEAT_OK;
 }
@@ -91,7 +93,8 @@ static struct leat_buf *new_buf(struct leat_rec *c, int rows, int cols)
 	struct leat_buf *b = &p->buf[p->n_bufs++];
 	b->rows = rows;
 	b->cols = cols;
-	b->stride = (cols + 15) / 16 * 16;
+	int align = p->key.align ? p->key.align : LEAT_ROW_ALIGN;
+	b->stride = (cols + align - 1) / align * align;
 	b->first_op = -1;
 	return b;
 }

@@ -212,6 +212,19 @@ uint64_t leat_store_resident(const struct leat_store *s)
 	return resident(s->view.cells, s->cells_bytes) + resident(s->view.pages, s->pages_bytes);
 }
 
+uint64_t leat_store_discard(struct leat_store *s)
+{
+	if (!s->backend->discard)
+		return 0;
+	for (int i = 0; i < s->n_free_page; i++)
+		s->backend->discard(s->dev, s->view.pages + (size_t)s->free_page[i] * s->view.page_bytes,
+				    s->view.page_bytes);
+	for (int i = 0; i < s->n_free_cell; i++)
+		s->backend->discard(s->dev, s->view.cells + (size_t)s->free_cell[i] * s->view.cell_floats,
+				    s->cell_bytes);
+	return (uint64_t)s->n_free_page * s->view.page_bytes + (uint64_t)s->n_free_cell * s->cell_bytes;
+}
+
 void leat_store_get_counts(const struct leat_store *s, struct leat_store_counts *ret)
 {
 	*ret = s->counts;

@@ -77,6 +77,9 @@ uint64_t leat_store_token_bytes(const struct leat_state_spec *spec, int n_spec, 
 uint64_t leat_store_cell_bytes(const struct leat_state_spec *spec, int n_spec, int n_layer);
 /* Bytes of cells and pages that are memory by now; all of them where the system does not tell. */
 uint64_t leat_store_resident(const struct leat_store *s);
+/* Pages and cells that nobody uses go back to the system until they are used again. Returns how many bytes that can
+ * be at most. */
+uint64_t leat_store_discard(struct leat_store *s);
 void leat_store_get_counts(const struct leat_store *s, struct leat_store_counts *ret);
 
 /* ---- cells ---- */
