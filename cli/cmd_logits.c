@@ -8,6 +8,7 @@
 #include "bench/outfile.h"
 #include "cli.h"
 #include "compare.h"
+#include "dump.h"
 
 enum rows_form { ROWS_NONE, ROWS_RAW, ROWS_NPY, ROWS_JSONL };
 
@@ -23,6 +24,7 @@ struct logits {
 	int to_stdout, out_open, comparing;
 	struct leat_outfile out;
 	struct compare compare;
+	struct dump dump;
 	size_t n_nonfinite, first_nonfinite; /* rows that leave with a NaN or an infinity */
 	int32_t *top;              /* ids of the best, top_k of them */
 	int top_k, rc;
@@ -116,7 +118,7 @@ static int open_out(struct logits *x)
 	size_t n = path ? strlen(path) : 0;
 	struct leat_error e = LEAT_ERROR_INIT;
 
-	if (!path && (x->top_k || x->comparing))
+	if (!path && (x->top_k || x->comparing || x->dump.n_hooks))
 		return 0;
 	x->form = ROWS_RAW;
 	if (n > 4 && !strcmp(path + n - 4, ".npy"))
@@ -286,8 +288,8 @@ static int open_compare(struct logits *x)
 	int32_t wide[2] = { x->info.n_rows, x->info.n_vocab };
 	struct compare *k = &x->compare;
 
-	if (!v[OPT_COMPARE].s &&
-	    (cli_is_set(x->c, OPT_RTOL) || cli_is_set(x->c, OPT_ATOL) || cli_is_set(x->c, OPT_MAX_E)))
+	if (!v[OPT_COMPARE].s && (cli_is_set(x->c, OPT_RTOL) || cli_is_set(x->c, OPT_ATOL) ||
+				  (cli_is_set(x->c, OPT_MAX_E) && !v[OPT_LAYER_COMPARE].s)))
 		return cli_usage_error(x->c, "--rtol, --atol and --max-e belong to --compare");
 	if (!v[OPT_COMPARE].s)
 		return 0;
@@ -323,8 +325,10 @@ static int open_engine(struct logits *x)
 static int finish(struct logits *x)
 {
 	struct leat_error e = LEAT_ERROR_INIT;
-	int rc = x->comparing ? verdict(x) : 0;
+	double max_e = cli_is_set(x->c, OPT_MAX_E) ? x->c->value[OPT_MAX_E].f : 5e-2;
+	int rc = x->comparing ? verdict(x) : 0, dumped = x->dump.n_hooks ? dump_finish(&x->dump, max_e) : 0;
 
+	rc = dumped ? dumped : rc;
 	cli_flush();
 	if (cli_out_failed())
 		return cli_out_failed();
@@ -342,10 +346,19 @@ static int finish(struct logits *x)
 
 static int compute(struct logits *x)
 {
+	struct leat_evaluate_params p = LEAT_EVALUATE_PARAMS_INIT;
+	struct leat_segment tokens = { .kind = LEAT_SEGMENT_TOKENS, .data = x->ids, .n = x->n_ids };
 	struct leat_error e = LEAT_ERROR_INIT;
 	enum leat_status s;
 
-	s = leat_engine_logits(x->engine, x->ids, x->n_ids, (int32_t)x->c->value[OPT_CHUNK].i, on_row, x, &e);
+	p.segments = &tokens;
+	p.n_segments = 1;
+	p.chunk = (int32_t)x->c->value[OPT_CHUNK].i;
+	if (x->n_rows == 1 || (x->form == ROWS_NONE && !x->top_k && !x->comparing))
+		p.first = -1; /* no head for the others */
+	p.hooks = x->dump.hook;
+	p.n_hooks = x->dump.n_hooks;
+	s = leat_engine_evaluate(x->engine, &p, on_row, x, &e);
 	if (x->rc)
 		return x->rc;
 	if (s == LEAT_E_CANCELLED && !cli_signal())
@@ -370,11 +383,15 @@ static int prepare(struct logits *x)
 		return rc;
 	x->info.struct_size = sizeof(x->info);
 	leat_model_get_info(x->model, &x->info);
+	if (v[OPT_POINTS].i)
+		return 0;
 	x->top_k = (int)v[OPT_TOP].i < x->info.n_vocab ? (int)v[OPT_TOP].i : x->info.n_vocab;
 	x->top = malloc(sizeof(*x->top) * ((size_t)x->top_k + 1));
 	if (!x->top)
 		return cli_error(x->c, LEAT_E_NOMEM, "out of memory");
 	rc = get_tokens(x);
+	if (!rc)
+		rc = dump_open(&x->dump, x->c, (int64_t)x->n_ids);
 	if (rc)
 		return rc;
 	x->n_rows = v[OPT_LAST].i ? 1 : x->n_ids;
@@ -393,10 +410,11 @@ static int run(struct cli *c)
 	x.c = c;
 	rc = prepare(&x);
 	if (!rc)
-		rc = compute(&x);
+		rc = c->value[OPT_POINTS].i ? dump_points(c, x.model) : compute(&x);
 	if (x.out_open)
 		leat_outfile_abort(&x.out);
 	compare_close(&x.compare);
+	dump_close(&x.dump);
 	leat_engine_unref(x.engine);
 	leat_model_unref(x.model);
 	if (x.ids_mine)
@@ -419,6 +437,7 @@ const struct leat_cmd leat_cmd_logits = {
 		{ "leat logits model.gguf -p \"some text\" --last --top 5", "the five likeliest next tokens" },
 		{ "leat logits model.gguf -f text -o rows.npy", "all rows, for NumPy" },
 		{ "leat logits model.gguf -f text --compare rows.npy", "how far this build is from those rows" },
+		{ "leat logits model.gguf -p \"some text\" --layer-dump att.out,layer.out", "look into every layer" },
 	},
 	.verdict = "--compare, and the rows are outside the tolerance",
 	.bit = C_LOGITS,
