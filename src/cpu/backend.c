@@ -176,11 +176,18 @@ static void cpu_discard(void *dev, void *p, size_t bytes)
 		madvise((char *)p + before, (bytes - before) / page * page, MADV_DONTNEED);
 }
 
+static int claim(atomic_int *next, int n)
+{
+	int u = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
+	return u < n ? u : -1;
+}
+
 /* One op's units of this worker: claimed one by one, or a fixed share. */
 static void share(struct leat_exec *x, int i, const struct leat_worker *w, int steal)
 {
 	struct leat_cpu_op *o = &x->op[i];
 	int n = o->units(x, o);
+	x->cpu->scratch[w->index].next_unit = -1;
 	if (o->single) {
 		if (w->index == 0 && n)
 			o->run(x, o, 0, 0, n);
@@ -189,6 +196,12 @@ static void share(struct leat_exec *x, int i, const struct leat_worker *w, int s
 		    u1 = (int)((int64_t)n * (w->index + 1) / w->n_workers);
 		if (u0 < u1)
 			o->run(x, o, w->index, u0, u1);
+	} else if (o->looks_ahead) {
+		atomic_int *next = &x->ticket[i].next;
+		for (int u = claim(next, n), after; u >= 0; u = after) {
+			after = x->cpu->scratch[w->index].next_unit = claim(next, n);
+			o->run(x, o, w->index, u, u + 1);
+		}
 	} else {
 		for (int u; (u = atomic_fetch_add_explicit(&x->ticket[i].next, 1, memory_order_relaxed)) < n;)
 			o->run(x, o, w->index, u, u + 1);

@@ -195,7 +195,9 @@ static int lower_op(struct lower *l, const struct leat_op *op)
 		state_hazards(o);
 	if (op->kind == LEAT_OP_product) {
 		int form = wanted_form(l->x, op);
-		o->unit_rows = unit_rows(l->x, op->w, (int)leat_cpu_rung(l->x->cpu, op->w->quant, rows_of(p, b->rows)));
+		int rung = (int)leat_cpu_rung(l->x->cpu, op->w->quant, rows_of(p, b->rows));
+		o->unit_rows = unit_rows(l->x, op->w, rung);
+		o->looks_ahead = rung >= LEAT_RUNG_GEMM_F32 && leat_opt_on(l->x->cpu->opts, LEAT_OPT_pack_ahead);
 		if (form >= 0) {
 			const struct prep *pr = find_prep(l, op->in[0], form);
 			if (!pr)

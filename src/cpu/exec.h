@@ -45,6 +45,7 @@ struct leat_cpu_op {
 	uint16_t *xb;     /* bf16 */
 	size_t xq_stride; /* elements of a prepared row */
 	int unit_rows;    /* weight rows per unit */
+	int looks_ahead;  /* workers claim the next unit before they begin one */
 	int n_read, n_write;
 	struct leat_cpu_range read[LEAT_CPU_RANGES], write[LEAT_CPU_RANGES];
 };
@@ -59,6 +60,7 @@ struct leat_cpu_scratch {
 	float *attn;     /* LEAT_ATTN_SCRATCH */
 	float *row;      /* reference products: one dequantised row, grown at compile time */
 	size_t row_floats;
+	int next_unit;   /* what this worker has claimed already, for after the unit that it works on; -1: none */
 };
 
 /* Weights copied into huge pages: chunks filled one after the other. */

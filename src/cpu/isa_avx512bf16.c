@@ -35,11 +35,13 @@ LEAT_INLINE vf pairs_get(int format, const unsigned char *row, int k, int m)
 }
 
 LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0,
-			    int n_k)
+			    int n_k, size_t ahead)
 {
+	int size = format == LEAT_QUANT_f32 ? 4 : 2;
 	for (int i0 = 0; i0 < LEAT_PANEL_ROWS; i0 += VF_N, w += VF_N * row_bytes)
 		for (int k = 0; k < n_k; k += 2 * VF_N) {
 			vf v[VF_N];
+			pack_ahead(w + (size_t)(size * (k0 + k)), row_bytes, n_rows - i0, 2 * VF_N * size, ahead);
 			if (n_rows - i0 >= VF_N && n_k - k >= 2 * VF_N) {
 				LEAT_UNROLL
 				for (int i = 0; i < VF_N; i++)
@@ -58,9 +60,10 @@ LEAT_INLINE void pack_pairs(float *panel, const unsigned char *w, size_t row_byt
 }
 
 #define PACK(name, body)                                                                                               \
-	LEAT_SLOT void pack_bf16_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)     \
+	LEAT_SLOT void pack_bf16_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k,     \
+					size_t ahead)                                                                  \
 	{                                                                                                              \
-		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                         \
+		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k, ahead);                                  \
 	}
 #define X(name, elems, group, mins, zero) PACK(name, pack_pairs)
 FLOAT_FORMATS(X)

@@ -167,12 +167,16 @@ static void to_f16(uint16_t *y, const float *x, int n)
 	{                                                                                                              \
 		mv(a, r0, r1, &fmt_##name, leat_##name##_dequant);                                                     \
 	}                                                                                                              \
-	static void pack_f32_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)         \
+	static void pack_f32_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k,         \
+				    size_t ahead)                                                                      \
 	{                                                                                                              \
+		(void)ahead;                                                                                           \
 		pack_f32(panel, w, row_bytes, n_rows, k0, n_k, &fmt_##name, leat_##name##_dequant);                    \
 	}                                                                                                              \
-	static void pack_bf16_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)        \
+	static void pack_bf16_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k,        \
+				     size_t ahead)                                                                     \
 	{                                                                                                              \
+		(void)ahead;                                                                                           \
 		pack_bf16(panel, w, row_bytes, n_rows, k0, n_k, &fmt_##name, leat_##name##_dequant);                   \
 	}
 #include "gen/quant_formats.def"

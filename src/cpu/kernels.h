@@ -55,8 +55,10 @@ typedef void leat_mv_fn(const struct leat_mm *a, int r0, int r1);
  * are [n_k / 2][32][2] (pairs of columns side by side, as VDPBF16PS and AMX tiles want them), columns padded with zeros
  * to a multiple of 32. Rows beyond n_rows are zero. Panels and x rows of bf16 are 64-byte aligned. */
 enum { LEAT_PANEL_ROWS = 32, LEAT_PANEL_COLS = 512 };
-/* cols [k0, k0 + n_k) of rows w + i * row_bytes, i < n_rows <= 32; k0 and n_k multiples of the block (n_k <= 512). */
-typedef void leat_pack_fn(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k);
+/* cols [k0, k0 + n_k) of rows w + i * row_bytes, i < n_rows <= 32; k0 and n_k multiples of the block (n_k <= 512).
+ * ahead: how many bytes behind these weights those lie that will be packed next, 0: not known. A hint: they are asked
+ * for from memory, and need not exist. */
+typedef void leat_pack_fn(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k, size_t ahead);
 
 /* y[t, i] (+)= sum_k panel[k][i] * x[t, k], i < n_rows, t < n_tokens; accumulate 0 overwrites. x is f32 [T][x_stride]
  * for gemm_f32, bf16 (uint16_t) for gemm_bf16 with rows zero-padded to a multiple of 32 columns. Not det. */

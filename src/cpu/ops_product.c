@@ -80,20 +80,40 @@ static void mv(struct leat_exec *e, const struct leat_cpu_op *o, int r0, int r1,
 	e->cpu->k.mv[w->quant](&a, r0, r1);
 }
 
-static void gemm(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int r0, int r1, int n_rows, int bf16)
+/* How far behind columns k0 .. of unit u this worker's next weights lie: the same columns of its next unit, or the
+ * next columns of this one if a unit is more than a core's own cache should hold. 0: not known. */
+static size_t pack_ahead(const struct leat_cpu_op *o, int u, int next, int k0)
 {
+	enum { MOST_BYTES = 256 << 10 };
+	const struct leat_weight *w = o->op->w;
+	size_t unit_bytes = (size_t)o->unit_rows * w->row_bytes;
+	if (!o->looks_ahead)
+		return 0;
+	if (unit_bytes > MOST_BYTES && k0 + LEAT_PANEL_COLS < w->cols)
+		return w->row_bytes * LEAT_PANEL_COLS / (size_t)w->cols;
+	if (next <= u)
+		return 0;
+	return (size_t)(next - u) * unit_bytes -
+	       (unit_bytes > MOST_BYTES ? w->row_bytes * (size_t)k0 / (size_t)w->cols : 0);
+}
+
+static void gemm(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int r0, int r1, int n_rows, int next,
+		 int bf16)
+{
+	int u = r0 / o->unit_rows;
 	const struct leat_kernels *k = &e->cpu->k;
 	const struct leat_weight *w = o->op->w;
 	const unsigned char *src = o->w + (size_t)r0 * w->row_bytes;
 	void *panel = e->cpu->scratch[worker].panel;
 	for (int k0 = 0; k0 < w->cols; k0 += LEAT_PANEL_COLS) {
 		int n_k = w->cols - k0 < LEAT_PANEL_COLS ? w->cols - k0 : LEAT_PANEL_COLS;
+		size_t ahead = pack_ahead(o, u, next, k0);
 		if (bf16) {
-			k->pack_bf16[w->quant](panel, src, w->row_bytes, r1 - r0, k0, n_k);
+			k->pack_bf16[w->quant](panel, src, w->row_bytes, r1 - r0, k0, n_k, ahead);
 			k->gemm_bf16(o->y.p + r0, o->y.stride, panel, o->xb + k0, o->xq_stride, n_rows, r1 - r0, n_k,
 				     k0 > 0);
 		} else {
-			k->pack_f32[w->quant](panel, src, w->row_bytes, r1 - r0, k0, n_k);
+			k->pack_f32[w->quant](panel, src, w->row_bytes, r1 - r0, k0, n_k, ahead);
 			k->gemm_f32(o->y.p + r0, o->y.stride, panel, o->x[0].p + k0, o->x[0].stride, n_rows, r1 - r0,
 				    n_k, k0 > 0);
 		}
@@ -121,6 +141,7 @@ void leat_cpu_run_product(struct leat_exec *e, const struct leat_cpu_op *o, int 
 	int n_rows = leat_cpu_units_rows(e, o);
 	int bucket = o->rows == LEAT_ROWS_TOKENS ? e->plan->key.tokens : e->plan->key.outputs;
 	enum leat_cpu_rung rung = leat_cpu_rung(e->cpu, w->quant, bucket);
+	int next = e->cpu->scratch[worker].next_unit;
 	for (int u = u0; u < u1; u++) {
 		int r0 = u * o->unit_rows, r1 = r0 + o->unit_rows < w->rows ? r0 + o->unit_rows : w->rows;
 		if (rung == LEAT_RUNG_REFERENCE)
@@ -128,7 +149,7 @@ void leat_cpu_run_product(struct leat_exec *e, const struct leat_cpu_op *o, int 
 		else if (rung == LEAT_RUNG_MV)
 			mv(e, o, r0, r1, n_rows);
 		else
-			gemm(e, o, worker, r0, r1, n_rows, rung == LEAT_RUNG_GEMM_BF16);
+			gemm(e, o, worker, r0, r1, n_rows, u + 1 < u1 ? u + 1 : next, rung == LEAT_RUNG_GEMM_BF16);
 		epilogue(e, o, r0, r1, n_rows);
 	}
 }

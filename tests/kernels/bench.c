@@ -131,7 +131,7 @@ static void run_pack(leat_pack_fn *fn, int format)
 {
 	size_t row = leat_quant_bytes(leat_quant_at(format), MAX_COLS);
 	for (int i = 0; i < 8; i++)
-		fn(y, big, row, LEAT_PANEL_ROWS, i * LEAT_PANEL_COLS, LEAT_PANEL_COLS);
+		fn(y, big, row, LEAT_PANEL_ROWS, i * LEAT_PANEL_COLS, LEAT_PANEL_COLS, 0);
 }
 
 static void run_pack_f32(const struct leat_kernels *k, const struct job *j)

@@ -186,8 +186,8 @@ static double pack_case(leat_pack_fn *fn, leat_pack_fn *ref, int format, int n_r
 
 	for (int r = 0; r < n_rows; r++)
 		random_blocks(format, w + (size_t)r * row_bytes, cols);
-	ref(a, w, row_bytes, n_rows, k0, n_k);
-	fn(b, w, row_bytes, n_rows, k0, n_k);
+	ref(a, w, row_bytes, n_rows, k0, n_k, 0);
+	fn(b, w, row_bytes, n_rows, k0, n_k, (size_t)rnd_below(2) << rnd_below(40));
 	int same = !memcmp(a, b, bytes);
 	return guard_reset() || !same ? INFINITY : 0;
 }

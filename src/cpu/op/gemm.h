@@ -89,6 +89,18 @@ LEAT_INLINE void gemm_any(float *y, size_t y_stride, const float *panel, const u
 	}
 }
 
+/* Asks for n_bytes of each of n rows (at most VF_N) of what is packed next. The rows of a panel are many short streams
+ * that no prefetcher follows. Into the second level: until they are wanted a whole panel is multiplied. */
+LEAT_INLINE void pack_ahead(const unsigned char *w, size_t row_bytes, int n, int n_bytes, size_t ahead)
+{
+	if (!ahead)
+		return;
+	for (int i = 0; i < VF_N && i < n; i++)
+		LEAT_UNROLL
+		for (int at = 0; at < n_bytes; at += 64)
+			_mm_prefetch((const void *)(w + (size_t)i * row_bytes + ahead + at), _MM_HINT_T1);
+}
+
 /* VF_N rows' VF_N columns, the first m of them into the panel. */
 LEAT_INLINE void pack_put(float *out, vf v[VF_N], int m)
 {
@@ -120,12 +132,17 @@ LEAT_INLINE void pack_square(float *out, const unsigned char *w, size_t row_byte
 }
 
 LEAT_INLINE void pack_floats(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0,
-			     int n_k)
+			     int n_k, size_t ahead)
 {
+	int size = format == LEAT_QUANT_f32 ? 4 : 2;
+
 	for (int i = 0; i < LEAT_PANEL_ROWS; i += VF_N, w += VF_N * row_bytes) {
 		int k = 0, full = n_rows - i;
-		for (; k + VF_N <= n_k; k += VF_N)
+		for (; k + VF_N <= n_k; k += VF_N) {
+			if ((k * size) % 64 == 0)
+				pack_ahead(w + (size_t)(size * (k0 + k)), row_bytes, full, 64, ahead);
 			pack_square(panel + k * LEAT_PANEL_ROWS + i, w, row_bytes, format, full, k0 + k, VF_N);
+		}
 		if (k < n_k)
 			pack_square(panel + k * LEAT_PANEL_ROWS + i, w, row_bytes, format, full, k0 + k, n_k - k);
 	}
@@ -134,12 +151,18 @@ LEAT_INLINE void pack_floats(float *panel, const unsigned char *w, size_t row_by
 /* The super-blocks of VF_N rows of which `full` exist: their tables, then 32 columns at a time by
  * pack_values(). Loops over rows stay loops: unrolled, ten formats would be 200 KB. */
 LEAT_INLINE void pack_block_columns(float *panel, const unsigned char *w, size_t row_bytes, int format, int full,
-				    int n_sub)
+				    int n_sub, size_t ahead)
 {
+	struct block_kind kind = block_kind(format);
 	struct block_tables t[VF_N];
 	vf v[PACK_VECTORS][VF_N];
 
 	full = full < VF_N ? full : VF_N;
+	if (n_sub == SUBS || kind.elems == SUPER)
+		pack_ahead(w, row_bytes, full, block_super_bytes(format), ahead);
+	else
+		for (int u = 0; u < n_sub; u++)
+			pack_ahead(w + u * kind.bytes, row_bytes, full, 1, ahead);
 	for (int i = 0; i < full; i++)
 		block_tables(format, &t[i], w + (size_t)i * row_bytes, n_sub);
 	for (int i = 0; i < VF_N; i++)
@@ -164,7 +187,7 @@ LEAT_INLINE void pack_block_columns(float *panel, const unsigned char *w, size_t
 
 /* k0 and n_k are multiples of the block; a super-block may begin at any block. */
 LEAT_INLINE void pack_blocks(float *panel, const unsigned char *w, size_t row_bytes, int format, int n_rows, int k0,
-			     int n_k)
+			     int n_k, size_t ahead)
 {
 	w += k0 / block_kind(format).elems * block_kind(format).bytes;
 	for (int i = 0; i < LEAT_PANEL_ROWS; i += VF_N)
@@ -172,7 +195,7 @@ LEAT_INLINE void pack_blocks(float *panel, const unsigned char *w, size_t row_by
 			int n_sub = n_k - k < SUPER ? (n_k - k) / 32 : SUBS;
 			pack_block_columns(panel + k / 32 * PACK_VECTORS * VF_N * LEAT_PANEL_ROWS + i,
 					   w + (size_t)i * row_bytes + k / SUPER * block_super_bytes(format), row_bytes,
-					   format, n_rows - i, n_sub);
+					   format, n_rows - i, n_sub, ahead);
 		}
 }
 

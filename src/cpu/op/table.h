@@ -32,9 +32,10 @@ LEAT_INLINE vf pack_values(int format, b32 q, const struct block_tables *t, int 
 		mv_any(a, LEAT_QUANT_##name, r0, r1);                                                                  \
 	}
 #define PACK(name, body)                                                                                               \
-	LEAT_SLOT void pack_f32_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k)      \
+	LEAT_SLOT void pack_f32_##name(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k,      \
+				       size_t ahead)                                                                   \
 	{                                                                                                              \
-		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k);                                         \
+		body(panel, w, row_bytes, LEAT_QUANT_##name, n_rows, k0, n_k, ahead);                                  \
 	}
 #define DEQUANT(name, body)                                                                                            \
 	LEAT_SLOT void dequant_##name(float *y, const void *blocks, size_t n)                                          \
