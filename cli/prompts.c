@@ -176,7 +176,7 @@ static void take_in(struct prompts *p)
 	if (p->held && p->n_live < p->most_live && !p->level)
 		submit(p, p->held);
 	while (!p->eof && !p->level && !p->held && p->n_live < p->most_live && p->done_bytes < HELD_BYTES) {
-		switch (prompts_read(&p->in, 0, &line, &n)) {
+		switch (prompts_read(&p->in, &line, &n)) {
 		case PROMPTS_LINE:
 			take_line(p, line, n);
 			break;

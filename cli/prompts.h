@@ -22,9 +22,9 @@ enum prompts_got { PROMPTS_END, PROMPTS_LINE, PROMPTS_TOO_LONG, PROMPTS_LATER };
 
 void prompts_reader_init(struct prompts_reader *r, int fd);
 void prompts_reader_deinit(struct prompts_reader *r);
-/* The next line, borrowed until the next call, without its end; not one that is blank. LATER: reading would have to
- * wait, and may_wait is 0. */
-enum prompts_got prompts_read(struct prompts_reader *r, int may_wait, const char **ret, size_t *ret_n);
+/* The next line, borrowed until the next call, without its end; not one that is blank. LATER: nothing yet; more may
+ * come when the descriptor is readable. */
+enum prompts_got prompts_read(struct prompts_reader *r, const char **ret, size_t *ret_n);
 
 /* ---- prompts_line.c: a line as a request ---- */
 

@@ -51,16 +51,20 @@ static void fill(struct prompts_reader *r)
 {
 	ssize_t got;
 
+	if (cli_drain_level()) { /* inside a line that never ends, perhaps */
+		r->ended = 1;
+		return;
+	}
 	r->error = make_room(r);
 	got = r->error ? 0 : read(r->fd, r->buf + r->n, r->cap - r->n);
 	if (got > 0) {
 		r->n += (size_t)got;
 		return;
 	}
-	if (got < 0 && errno == EINTR && !cli_drain_level())
+	if (got < 0 && errno == EINTR)
 		return;
 	if (got < 0)
-		r->error = errno == EINTR ? 0 : errno;
+		r->error = errno;
 	r->ended = 1;
 }
 
@@ -95,7 +99,7 @@ static int take(struct prompts_reader *r, size_t n, size_t used, const char **re
 	return !is_blank(s, n);
 }
 
-enum prompts_got prompts_read(struct prompts_reader *r, int may_wait, const char **ret, size_t *ret_n)
+enum prompts_got prompts_read(struct prompts_reader *r, const char **ret, size_t *ret_n)
 {
 	size_t seen = 0;
 
@@ -118,10 +122,9 @@ enum prompts_got prompts_read(struct prompts_reader *r, int may_wait, const char
 			seen = 0;
 			r->skipping = 1;
 			r->line += (uint64_t)first;
-			if (first)
-				return PROMPTS_TOO_LONG;
+			return first ? PROMPTS_TOO_LONG : PROMPTS_LATER; /* others are to be seen to meanwhile */
 		}
-		if (!may_wait && would_wait(r))
+		if (would_wait(r))
 			return PROMPTS_LATER;
 		fill(r);
 	}

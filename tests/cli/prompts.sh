@@ -141,6 +141,12 @@ seq 1 300 | sed 's/.*/{"id": "n&", "prompt": "tell & things"}/' >"$tmp/seq.jsonl
 expect 0 "$LEAT" run "$model" --prompts "$tmp/seq.jsonl" -n 3 -np 16 --max-queue 2 -q
 look '[x["id"] for x in o] == ["n%d" % i for i in range(1, 301)]'
 
+# ---- a line without end ----
+checks=$((checks + 1))
+timeout 2 "$LEAT" run "$model" --prompts /dev/zero -q >"$tmp/out" 2>"$tmp/err" </dev/null
+[ $? = 124 ] || fail "a line without end: $(cat "$tmp/err")"
+look 'len(o) == 1 and o[0]["error"]["code"] == "limit_exceeded"'
+
 # ---- flags that would mean nothing ----
 expect 2 "$LEAT" run "$model" --prompts "$tmp/p.txt" -p a
 expect 2 "$LEAT" run "$model" --prompts "$tmp/p.txt" -i
