@@ -130,6 +130,8 @@ int cli_sampling_init(struct cli *c, const struct leat_model *m, struct cli_samp
 	p->seed = (uint64_t)v[OPT_SEED].i;
 	if (v[OPT_IGNORE_EOS].i)
 		p->flags |= LEAT_REQUEST_IGNORE_EOS;
+	if (v[OPT_PROMPT_LOGPROBS].i)
+		p->flags |= LEAT_REQUEST_PROMPT_LOGPROBS;
 	if (v[OPT_SHOW_SPECIAL].i)
 		p->flags |= LEAT_REQUEST_SHOW_SPECIAL;
 	rc = collect_stops(c, s);
@@ -198,6 +200,26 @@ void cli_json_token(const struct leat_model *m, const struct leat_token *t, int 
 	cli_json_number((double)t->logit);
 	cli_printf(",\"is_eos\":%s", t->is_eos ? "true" : "false");
 	json_alternatives(m, t);
+}
+
+void cli_json_prompt(const struct leat_model *m, const int32_t *ids, uint64_t n_ids, const float *logprob, uint64_t n)
+{
+	if (n > n_ids) /* what a state held was not given here */
+		logprob += n - n_ids;
+	else
+		ids += n_ids - n;
+	n = n < n_ids ? n : n_ids;
+	cli_puts("\"prompt\":[");
+	for (uint64_t i = 0; i < n; i++) {
+		size_t bytes = 0;
+		const unsigned char *text = leat_model_token_bytes(m, ids[i], &bytes);
+		cli_printf("%s{\"id\":%d,\"text\":", i ? "," : "", (int)ids[i]);
+		cli_json_string((const char *)text, text ? bytes : 0);
+		cli_puts(",\"logprob\":");
+		cli_json_number((double)logprob[i]); /* null: nothing precedes it */
+		cli_puts("}");
+	}
+	cli_puts("]");
 }
 
 static double rate(uint64_t tokens, uint64_t ns)

@@ -29,6 +29,8 @@ void cli_write_escaped(const char *text, size_t n);
 const char *cli_finish_word(int finish);
 /* The members of a token's JSON record; likely: with its probability and what else was likely. */
 void cli_json_token(const struct leat_model *m, const struct leat_token *t, int likely);
+/* "prompt":[...] of a request with LEAT_REQUEST_PROMPT_LOGPROBS: the last ids of ids[n_ids] are its. */
+void cli_json_prompt(const struct leat_model *m, const int32_t *ids, uint64_t n_ids, const float *logprob, uint64_t n);
 /* Writes n bytes of an answer. While *lead, blanks are dropped, from *text and *n too; it ends with the first other
  * byte. */
 void cli_write_answer(const char **text, size_t *n, int *lead, int escape);

@@ -140,10 +140,23 @@ static void json_token(const struct run *r, const struct leat_token *t)
 	cli_puts("}\n");
 }
 
+static void json_prompt(const struct run *r)
+{
+	uint64_t n;
+	const float *logprob = leat_request_prompt_logprobs(r->request, &n);
+
+	cli_puts("{\"schema\":\"leat.run/1\",\"event\":\"prompt\",");
+	cli_json_prompt(r->model, r->sampling.p.tokens, r->sampling.p.n_tokens, logprob, n);
+	cli_puts("}\n");
+}
+
 static void write_token(struct run *r, const struct leat_token *t)
 {
 	const char *text = t->text;
 	size_t n = t->text_bytes;
+
+	if (!t->index && t->id >= 0 && r->c->json && r->c->value[OPT_PROMPT_LOGPROBS].i)
+		json_prompt(r);
 
 	if (r->c->json && (t->id >= 0 || n))
 		json_token(r, t);
@@ -284,8 +297,8 @@ static int check_flags(struct cli *c)
 		if (c->value[many[i]].source == CLI_FLAG)
 			return cli_usage_error(c, "--%s needs --prompts", cli_option_name(many[i]));
 	}
-	if (c->value[OPT_LOGPROBS].source == CLI_FLAG && !c->json)
-		return cli_usage_error(c, "--logprobs needs --json or --prompts");
+	if ((c->value[OPT_LOGPROBS].source == CLI_FLAG || c->value[OPT_PROMPT_LOGPROBS].source == CLI_FLAG) && !c->json)
+		return cli_usage_error(c, "--logprobs and --prompt-logprobs need --json or --prompts");
 	return 0;
 }
 
@@ -351,7 +364,7 @@ const struct leat_cmd leat_cmd_run = {
 		 "flags: max_tokens, seed (above 2^63-1 in quotes), temperature, top_k, top_p, min_p,\n"
 		 "typical, repeat_penalty, repeat_last_n, presence_penalty, frequency_penalty, penalty_decay,\n"
 		 "samplers, ignore_eos, show_special, system, raw, no_special, parse_special, priority, timeout,\n"
-		 "queue_timeout.\n\n"
+		 "queue_timeout, prompt_logprobs.\n\n"
 		 "Output is a JSON object a line, in the order of the prompts: event result with line, id, text,\n"
 		 "finish, counts, seconds and --logprobs, or event error with line and why; the others go on, and\n"
 		 "leat exits with the status of the first error. With --stream each token comes at once, as an event\n"

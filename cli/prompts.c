@@ -55,6 +55,8 @@ static void end_job(struct prompts *p, struct prompts_job *j)
 {
 	j->stats.struct_size = sizeof(j->stats);
 	leat_request_get_stats(j->request, &j->stats);
+	if (prompts_job_keep_logprobs(j))
+		cli_note(p->c, "leat: out of memory for the prompt of line %llu\n", (unsigned long long)j->line);
 	leat_request_unref(j->request);
 	j->request = NULL;
 	j->over = 1;
@@ -119,9 +121,10 @@ static void submit(struct prompts *p, struct prompts_job *j)
 {
 	struct leat_error e = LEAT_ERROR_INIT;
 	struct leat_request_params *ask = &p->ask.sampling.p;
+	enum leat_status s;
 
 	ask->initial_state = p->state;
-	enum leat_status s = leat_request_submit(p->engine, ask, &j->request, &e);
+	s = leat_request_submit(p->engine, ask, &j->request, &e);
 
 	if (s == LEAT_E_BUSY && p->n_live) {
 		p->held = j;
@@ -129,6 +132,8 @@ static void submit(struct prompts *p, struct prompts_job *j)
 	}
 	p->held = NULL;
 	j->lead = p->ask.lead;
+	if (!s && (ask->flags & LEAT_REQUEST_PROMPT_LOGPROBS) && prompts_job_keep_prompt(j, ask->tokens, ask->n_tokens))
+		cli_note(p->c, "leat: out of memory for the prompt of line %llu\n", (unsigned long long)j->line);
 	prompts_ask_deinit(&p->ask);
 	if (s)
 		fail_job(p, j, &e);

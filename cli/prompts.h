@@ -64,6 +64,9 @@ struct prompts_job {
 	enum leat_status status;
 	struct leat_error error;      /* of status */
 	struct leat_request_stats stats;
+	int32_t *prompt;              /* with --prompt-logprobs: its ids, and how likely they were */
+	float *logprob;
+	uint64_t n_prompt, n_logprob;
 	char *text;
 	size_t n_text, cap_text;
 	struct prompts_token *token;  /* with --logprobs */
@@ -76,6 +79,9 @@ void prompts_job_free(struct prompts_job *j);
 size_t prompts_job_bytes(const struct prompts_job *j);
 /* Adds an event to the answer; keep: with its probabilities. 1: out of memory. */
 int prompts_job_add(struct prompts_job *j, const struct leat_token *t, int keep);
+/* Notes the prompt, and when its answer is over how likely it was. 1: out of memory. */
+int prompts_job_keep_prompt(struct prompts_job *j, const int32_t *ids, uint64_t n);
+int prompts_job_keep_logprobs(struct prompts_job *j);
 /* The record of an answer, of a line that failed, of a token. */
 void prompts_print_result(const struct prompts_job *j, const struct leat_model *m, int logprobs);
 void prompts_print_token(const struct prompts_job *j, const struct leat_model *m, const struct leat_token *t,

@@ -8,6 +8,8 @@ void prompts_job_free(struct prompts_job *j)
 {
 	leat_request_unref(j->request);
 	free(j->id);
+	free(j->prompt);
+	free(j->logprob);
 	free(j->text);
 	free(j->token);
 	free(j->top);
@@ -16,7 +18,8 @@ void prompts_job_free(struct prompts_job *j)
 
 size_t prompts_job_bytes(const struct prompts_job *j)
 {
-	return sizeof(*j) + j->cap_text + j->cap_tokens * sizeof(*j->token) + j->cap_top * sizeof(*j->top);
+	return sizeof(*j) + j->n_prompt * sizeof(*j->prompt) + j->n_logprob * sizeof(*j->logprob) + j->cap_text +
+	       j->cap_tokens * sizeof(*j->token) + j->cap_top * sizeof(*j->top);
 }
 
 /* Room for n elements behind the pointer at `p`. */
@@ -79,6 +82,31 @@ int prompts_job_add(struct prompts_job *j, const struct leat_token *t, int keep)
 	return 0;
 }
 
+int prompts_job_keep_prompt(struct prompts_job *j, const int32_t *ids, uint64_t n)
+{
+	j->prompt = malloc((size_t)n * sizeof(*j->prompt));
+	if (!j->prompt)
+		return 1;
+	memcpy(j->prompt, ids, (size_t)n * sizeof(*j->prompt));
+	j->n_prompt = n;
+	return 0;
+}
+
+int prompts_job_keep_logprobs(struct prompts_job *j)
+{
+	uint64_t n;
+	const float *logprob = leat_request_prompt_logprobs(j->request, &n);
+
+	if (!j->prompt || !logprob || !n)
+		return 0;
+	j->logprob = malloc((size_t)n * sizeof(*j->logprob));
+	if (!j->logprob)
+		return 1;
+	memcpy(j->logprob, logprob, (size_t)n * sizeof(*j->logprob));
+	j->n_logprob = n;
+	return 0;
+}
+
 /* ---- records ---- */
 
 static void begin(const struct prompts_job *j, const char *event, const char *id_key)
@@ -135,6 +163,10 @@ void prompts_print_result(const struct prompts_job *j, const struct leat_model *
 			   "\"n_preempted\":%d,\"rope_long\":%d",
 			   (double)s->queued_ns * 1e-9, (double)s->first_token_ns * 1e-9, (double)s->prompt_ns * 1e-9,
 			   (double)s->generate_ns * 1e-9, (int)s->n_preempted, (int)s->rope_long);
+		if (j->logprob) {
+			cli_puts(",");
+			cli_json_prompt(m, j->prompt, j->n_prompt, j->logprob, j->n_logprob);
+		}
 		if (logprobs)
 			print_tokens(j, m);
 	}

@@ -39,6 +39,7 @@ static const struct setting {
 	{ "priority", OPT_PRIORITY },
 	{ "timeout", OPT_TIMEOUT },
 	{ "queue_timeout", OPT_QUEUE_TIMEOUT },
+	{ "prompt_logprobs", OPT_PROMPT_LOGPROBS },
 };
 enum { N_SETTINGS = sizeof(settings) / sizeof(*settings) };
 /* Keys that are not. */

@@ -65,6 +65,11 @@ expect 0 "$LEAT" run "$model" --prompts "$tmp/q.jsonl" -n 4 --logprobs 3 -q
 look 'all(len(x["logprobs"]) == x["n_generated"] for x in o)'
 look 'all(len(t["top"]) == 3 and 0 < t["prob"] <= 1 for x in o for t in x["logprobs"])'
 look 'o[0]["text"] == "".join(t["text"] for t in o[0]["logprobs"])'
+expect 0 "$LEAT" run "$model" --prompts "$tmp/q.jsonl" -n 4 --prompt-logprobs -q
+look 'all(len(x["prompt"]) == x["n_prompt"] and x["prompt"][0]["logprob"] is None for x in o)'
+look 'all(t["logprob"] <= 0 for x in o for t in x["prompt"][1:]) and [t["id"] for t in o[1]["prompt"]] == [1, 2, 3]'
+expect 0 "$LEAT" run "$model" --raw -p "Once upon a time" -n 1 --json --prompt-logprobs
+look '"".join(t["text"] for t in o[0]["prompt"]).endswith("Once upon a time") and o[0]["event"] == "prompt"'
 expect 0 "$LEAT" run "$model" --prompts "$tmp/q.jsonl" -n 4 --stream -np 2
 look 'all("".join(t["text"] for t in by("token") if t["line"] == x["line"]) == x["text"] for x in by("result"))'
 look 'sorted(x["line"] for x in by("result")) == [1, 2, 3, 4, 5, 6, 7]'
@@ -156,6 +161,7 @@ for flag in -np=2 --max-queue=3 --max-prefill-stall-ms=1 --priority=1 --queue-ti
 	err 'needs --prompts'
 done
 expect 2 "$LEAT" run "$model" -p a -n 1 --logprobs 2
+expect 2 "$LEAT" run "$model" -p a -n 1 --prompt-logprobs
 expect 2 "$LEAT" run "$model" --prompts "$tmp/p.txt" -np 0
 expect 2 "$LEAT" run "$model" --prompts "$tmp/p.txt" --priority 101
 expect 2 "$LEAT" run "$model" --prompts "$tmp/p.txt" --samplers nonsense

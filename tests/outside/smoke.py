@@ -220,6 +220,24 @@ def try_state(leat, model, engine, prompt, ids):
 	leat.refused(E_FORMAT, "leat_state_from_bytes", model, bytes(broken), c.c_size_t(len(broken)), c.byref(again))
 
 
+class Segment(c.Structure):
+	_fields_ = [("kind", c.c_int32), ("text_flags", c.c_uint32), ("data", c.c_void_p), ("n", c.c_uint64),
+		("width", c.c_int32), ("reserved", c.c_int32)]
+
+
+def try_embed(leat, info, engine):
+	"""A vector for each document, of length 1, and the same for the same text."""
+	texts = [b"Once upon a time", b"The dog", b"Once upon a time"]
+	documents = (Segment * 3)()
+	for d, text in zip(documents, texts):
+		d.kind, d.n, d.data = 1, len(text), c.cast(c.c_char_p(text), c.c_void_p)
+	vectors = (c.c_float * (3 * info.n_embd))()
+	params = (c.c_uint32 * 4)(16, 0, 1, 0) # struct_size, the mean, of length 1
+	leat.call("leat_engine_embed", engine, params, documents, c.c_size_t(3), vectors)
+	one, two, three = (list(vectors[i * info.n_embd:(i + 1) * info.n_embd]) for i in range(3))
+	assert one == three and one != two and abs(sum(x * x for x in one) - 1) < 1e-3
+
+
 def main(library, path):
 	leat = Leat(library)
 	model, engine, info = c.c_void_p(), c.c_void_p(), sized(ModelInfo)
@@ -242,6 +260,7 @@ def main(library, path):
 	ids = try_answers(leat, model, engine, prompt)
 	try_rows(leat, info, engine, prompt, ids)
 	try_state(leat, model, engine, prompt, ids)
+	try_embed(leat, info, engine)
 	leat.lib.leat_engine_unref(engine)
 	leat.lib.leat_model_unref(model)
 	print(f"{info.arch.decode()}: as the header says")
