@@ -1,5 +1,6 @@
 /* bench_mode.c - see bench_mode.h. */
 #include "bench_mode.h"
+#include "bench/bench_pp.h"
 #include "bench_baseline.h"
 #include "bench_log.h"
 #include "bench_print.h"
@@ -194,6 +195,18 @@ static int note_figures(struct cli *c, struct bench_baseline *b, const struct be
 	return bench_log_add(c, &s, r->test_time, hash, r->report->figure, r->report->n);
 }
 
+/* Every table has the peak of the process, for --baseline to compare (R52); some modes know a better moment for it. */
+static void note_peak(struct leat_report *p)
+{
+	static const char name[] = "peak memory";
+
+	for (int i = 0; i < p->n; i++) {
+		if (!strcmp(p->figure[i].name, name))
+			return;
+	}
+	leat_report_add(p, name, "bytes", LEAT_BETTER_LESS, (double)leat_bench_peak_rss_bytes());
+}
+
 static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_bench_job *j, struct bench_baseline *b,
 		   int first)
 {
@@ -208,6 +221,8 @@ static int run_job(struct cli *c, const struct leat_bench *mode, struct leat_ben
 	if (mode->run(j, &err)) {
 		rc = cli_signal() ? 128 + cli_signal() : cli_fail(c, &err, 0);
 	} else {
+		if (!mode->one_table)
+			note_peak(&report);
 		r.info = j->info;
 		r.engine = j->ran;
 		r.size = j->size;

@@ -54,3 +54,24 @@ uint64_t leat_process_bytes(void)
 	}
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
+
+uint64_t leat_process_peak_bytes(void)
+{
+	uint64_t kib = 0;
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "re");
+	while (f && !kib && fgets(line, sizeof line, f))
+		sscanf(line, "VmHWM: %" SCNu64 " kB", &kib);
+	if (f)
+		fclose(f);
+	return kib * 1024;
+}
+
+int leat_process_forget_peak(void)
+{
+	FILE *f = fopen("/proc/self/clear_refs", "we");
+	if (!f)
+		return 1;
+	int failed = fputs("5", f) < 0; /* proc(5): resets the peak */
+	return fclose(f) || failed;
+}

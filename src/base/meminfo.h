@@ -11,4 +11,9 @@ void leat_meminfo(uint64_t *ret_total_bytes, uint64_t *ret_free_bytes);
 /* Resident memory of this process, mapped files included; 0: unknown. */
 uint64_t leat_process_bytes(void);
 
+/* The most that it ever was, or since leat_process_forget_peak; 0: unknown. */
+uint64_t leat_process_peak_bytes(void);
+/* 0, or 1: the system does not allow it, and the peak stays that of the whole life. */
+int leat_process_forget_peak(void);
+
 #endif

@@ -1,11 +1,15 @@
 /* mode_memory.c - how memory grows with the tokens of a sequence, predicted and measured (R53, R107, R108).
  *
  * One sequence takes 1,000 tokens of prompt, then 1,000 one by one, as R107 wants it, and goes on in steps of a prompt;
- * the table is filled in on the way. Huge pages are off, so that the system hands out no more than was asked for. */
+ * the table is filled in on the way. Huge pages are off, so that the system hands out no more than was asked for.
+ *
+ * Then the file is opened once more, asked for a token and closed, watching the process: what loading takes at most,
+ * and what is left of it afterwards (R46). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/meminfo.h"
 #include "bench/bench_pp.h"
 #include "bench/mode.h"
 #include "engine/engine.h"
@@ -115,6 +119,66 @@ static enum leat_status measure(struct growth *g)
 	return LEAT_OK;
 }
 
+/* The aims of R46, and what a program takes however small its model is: threads, tables, the C library's reserves. */
+static void judge_loading(struct leat_report *p, uint64_t file, uint64_t most, uint64_t left)
+{
+	static const uint64_t small = (uint64_t)16 << 20;
+	int ok = most <= file + file / 10 + small && left <= file / 100 + small;
+
+	leat_report_add(p, "file", "bytes", LEAT_BETTER_NEITHER, (double)file);
+	leat_report_add(p, "peak while loading", "bytes", LEAT_BETTER_LESS, (double)most);
+	leat_report_add(p, "left after closing", "bytes", LEAT_BETTER_LESS, (double)left);
+	leat_report_remark(p, "loading and a token: %" PRIu64 " bytes at most for a file of %" PRIu64 " (%.1f %%), %"
+			   PRIu64 " left%s", most, file, 100.0 * (double)most / (double)file, left,
+			   ok ? "" : "  MORE than a tenth above the file");
+	p->wrong |= !ok;
+}
+
+static enum leat_status loading(struct leat_bench_job *j, struct leat_error *err)
+{
+	struct leat_model *m;
+	struct leat_engine *e = NULL;
+	struct leat_engine_params p = j->engine;
+	struct leat_model_info info = { .struct_size = sizeof(info) };
+	uint64_t before = leat_process_bytes(), most, after;
+
+	if (!before || leat_process_forget_peak()) {
+		leat_report_remark(j->report, "loading: this system does not tell");
+		return LEAT_OK;
+	}
+	LEAT_TRY(leat_model_open(j->path, j->open, &m, err));
+	leat_model_get_info(m, &info);
+	p.n_ctx = j->info.recurrent ? 0 : 128;
+	enum leat_status s = leat_engine_create(m, &p, &e, err);
+	int32_t id;
+	int n;
+	if (!s) /* mapped weights are not there before they are read */
+		s = leat_bench_ask(j, e, 0, 2, 1, &id, &n, err);
+	leat_engine_unref(e);
+	leat_model_unref(m);
+	most = leat_process_peak_bytes();
+	after = leat_process_bytes();
+	if (!s)
+		judge_loading(j->report, info.file_bytes, most > before ? most - before : 0,
+			      after > before ? after - before : 0);
+	return s;
+}
+
+/* What states take beside a cache that sets the whole context aside for each sequence (R52). */
+static void beside_naive(struct leat_bench_job *j)
+{
+	enum { SEQS = 8, TOKENS = 2000 };
+	uint64_t weights = j->info.file_bytes, token = j->info.kv_bytes_per_token, naive, ours;
+
+	if (!token || j->info.n_ctx_train < TOKENS)
+		return;
+	naive = weights + (uint64_t)SEQS * (uint64_t)j->info.n_ctx_train * token;
+	ours = weights + (uint64_t)SEQS * TOKENS * token;
+	leat_report_remark(j->report, "%d sequences of %d tokens: %" PRIu64 " bytes in f16 pages, %" PRIu64
+			   " with whole contexts set aside: %.0f %% less", SEQS, TOKENS, ours, naive,
+			   100.0 * (1 - (double)ours / (double)naive));
+}
+
 static enum leat_status run(struct leat_bench_job *j, struct leat_error *err)
 {
 	struct growth g = { .j = j, .err = err };
@@ -140,11 +204,15 @@ static enum leat_status run(struct leat_bench_job *j, struct leat_error *err)
 		leat_seq_close(g.e, &g.seq);
 	}
 	leat_engine_unref(g.e);
+	leat_report_add(j->report, "peak memory", "bytes", LEAT_BETTER_LESS, (double)leat_bench_peak_rss_bytes());
+	if (!s)
+		s = loading(j, err);
+	beside_naive(j);
 	return s;
 }
 
 const struct leat_bench leat_bench_memory = {
 	.name = "memory",
-	.summary = "memory at 0, 1K, 2000, 4K, 10K and 32K tokens, predicted and measured",
+	.summary = "memory at 0, 1K, 2000, 4K, 10K and 32K tokens, predicted and measured; and while loading",
 	.run = run,
 };

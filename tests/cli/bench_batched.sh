@@ -9,7 +9,7 @@ for kind in rwkv7 qwen2; do
 import json, sys
 (r,) = [json.loads(line) for line in open(sys.argv[1])]
 f = {x["name"]: x["samples"] for x in r["figures"]}
-assert set(f) == {f"B={n} {w}" for n in (1, 2, 4) for w in ("S_PP", "S_TG", "S")}
+assert set(f) == {"peak memory"} | {f"B={n} {w}" for n in (1, 2, 4) for w in ("S_PP", "S_TG", "S")}
 for n in 1, 2, 4:
     for pp, tg, s in zip(*(f[f"B={n} {w}"] for w in ("S_PP", "S_TG", "S"))):
         assert abs((9 / pp + 3 / tg) * s - 12) < 1e-6, (pp, tg, s)

@@ -11,7 +11,7 @@ import json, sys
 assert r["holds"] is True and len(r["tokens_sha256"]) == 64, r["remarks"]
 f = {x["name"]: x for x in r["figures"]}
 ways = "plain", "pull", "callback, empty", "callback, counting", "callback, formatting", "asynchronous"
-assert len(f) == 2 * 2 * len(ways)
+assert len(f) == 2 * 2 * len(ways) + 1 and "peak memory" in f
 for n in 5, 20:
     for way in ways:
         for kind in "", ", CPU":
