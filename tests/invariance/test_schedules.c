@@ -193,14 +193,14 @@ static void seeds_of(int n, unsigned first, unsigned *ret_from, unsigned *ret_to
 	*ret_to = only ? *ret_from + 1 : first + (unsigned)n * k / of;
 }
 
-static void run_schedules(const char *path, const char *name, int mode, int n, unsigned first)
+static void run_schedules(const char *path, const char *name, int mode, const char *cache, int n, unsigned first)
 {
 	struct tally t = { .n_schedules = 0 };
 	unsigned from, to;
 	seeds_of(n, first, &from, &to);
 	if (from == to)
 		return;
-	struct world *w = world_open(path, mode);
+	struct world *w = world_open_cache(path, mode, cache);
 	for (unsigned seed = from; seed < to; seed++)
 		run_schedule(w, seed, &t);
 	print_message("%s: seeds %u to %u: %d answers equal bit for bit, %llu put aside, %llu tokens reused, %d "
@@ -217,7 +217,7 @@ static void run_demos(int mode, int n, unsigned first)
 		const char *path = world_file(m);
 		if (!path)
 			skip();
-		run_schedules(path, world_name(m), mode, n, first + 1000u * (unsigned)m);
+		run_schedules(path, world_name(m), mode, NULL, n, first + 1000u * (unsigned)m);
 	}
 }
 
@@ -233,6 +233,19 @@ static void test_E20_E21_demo_models_by_ids(void **state)
 	run_demos(LEAT_MODE_DEFAULT, N_BY_IDS, 5000);
 }
 
+/* Keys and values in blocks of 8 bits: the attention models only, a recurrent one has none. */
+static void test_E20_E21_cache_of_blocks(void **state)
+{
+	(void)state;
+	for (int m = 0; m < WORLD_DEMOS; m++) {
+		const char *path = world_file(m);
+		if (!path)
+			skip();
+		if (strstr(path, "qwen2"))
+			run_schedules(path, "qwen2, cache q8_0", LEAT_MODE_DETERMINISTIC, "q8_0", N_BY_IDS, 40000);
+	}
+}
+
 /* Every architecture that there is a small model of. */
 static void test_E20_E21_oracle_models(void **state)
 {
@@ -242,8 +255,8 @@ static void test_E20_E21_oracle_models(void **state)
 		const char *path = world_file(i);
 		if (!path)
 			continue;
-		run_schedules(path, world_name(i), LEAT_MODE_DETERMINISTIC, N_ORACLE, 9000u + 100u * (unsigned)i);
-		run_schedules(path, world_name(i), LEAT_MODE_DEFAULT, N_ORACLE > 1 ? N_ORACLE / 4 : 1,
+		run_schedules(path, world_name(i), LEAT_MODE_DETERMINISTIC, NULL, N_ORACLE, 9000u + 100u * (unsigned)i);
+		run_schedules(path, world_name(i), LEAT_MODE_DEFAULT, NULL, N_ORACLE > 1 ? N_ORACLE / 4 : 1,
 			      20000u + 100u * (unsigned)i);
 		found++;
 	}
@@ -256,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_E20_E21_demo_models_bit_for_bit),
 		cmocka_unit_test(test_E20_E21_demo_models_by_ids),
+		cmocka_unit_test(test_E20_E21_cache_of_blocks),
 		cmocka_unit_test(test_E20_E21_oracle_models),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,8 +84,10 @@ void world_remove(const char *folder)
 struct leat_engine *world_engine(const struct world *w, const struct leat_engine_params *p)
 {
 	struct leat_error err = LEAT_ERROR_INIT;
+	struct leat_engine_params with = *p;
 	struct leat_engine *e;
-	if (leat_engine_create(w->m, p, &e, &err))
+	with.kv_type = w->kv_type ? w->kv_type : with.kv_type;
+	if (leat_engine_create(w->m, &with, &e, &err))
 		fail_msg("%s", err.message);
 	return e;
 }
@@ -109,6 +111,11 @@ static void make_kind(struct world *w, struct leat_engine *e, int i)
 
 struct world *world_open(const char *path, int mode)
 {
+	return world_open_cache(path, mode, NULL);
+}
+
+struct world *world_open_cache(const char *path, int mode, const char *kv_type)
+{
 	struct leat_engine_params ep = LEAT_ENGINE_PARAMS_INIT;
 	struct leat_error err = LEAT_ERROR_INIT;
 	struct world *w = calloc(1, sizeof *w);
@@ -116,6 +123,7 @@ struct world *world_open(const char *path, int mode)
 	if (leat_model_open(path, NULL, &w->m, &err))
 		fail_msg("%s", err.message);
 	w->mode = mode;
+	w->kv_type = kv_type;
 	ep.n_threads = 1;
 	ep.n_ctx = WORLD_N_CTX;
 	ep.mode = mode;

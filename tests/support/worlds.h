@@ -12,6 +12,7 @@ struct world {
 	struct leat_request_params p[WORLD_KINDS];
 	struct answer want[WORLD_KINDS];
 	int mode;
+	const char *kv_type; /* of the cache; NULL: the usual one */
 };
 
 /* Small models of every architecture: the i-th file's path (lent until the call after next), NULL where it is not
@@ -23,6 +24,7 @@ const char *world_name(int i);
 /* Opens the model and runs each request alone, on one thread; fails the test on any error. In default mode requests
  * are greedy, so that ids can be judged by the rule of NUMERICS section 2. */
 struct world *world_open(const char *path, int mode);
+struct world *world_open_cache(const char *path, int mode, const char *kv_type);
 void world_close(struct world *w);
 
 struct leat_engine *world_engine(const struct world *w, const struct leat_engine_params *p);
