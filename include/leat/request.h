@@ -158,7 +158,8 @@ struct leat_token {
  * Text that may yet become a stop string, and characters that are not whole, come with a later event, so an event may
  * be without text; the last may bring the rest. After the event with finish != 0 every call returns LEAT_E_ARG.
  * LEAT_E_NONFINITE: the model computed a NaN; the request is over, the engine goes on. LEAT_E_CONTEXT ("cache_full"):
- * no memory for another token, though nobody else uses any. LEAT_E_BUSY: sessions hold what it would need. */
+ * no memory for another token, though nobody else uses any. LEAT_E_BUSY: for two seconds nobody could run, because
+ * sessions hold the sequences or the memory that this request would need; their owner may be the one who waits. */
 LEAT_API enum leat_status leat_request_next(struct leat_request *r, struct leat_token *ret, struct leat_error *err);
 
 /* The same, for at most timeout_ns (below 0: without end), then LEAT_E_TIMEOUT, which changes nothing. 0 takes what is
