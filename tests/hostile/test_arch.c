@@ -191,6 +191,24 @@ static void test_fused(void **state)
 		}
 }
 
+/* A model that knows one token: there is little to say, and nothing to trip over. */
+static void test_E08_one_token(void **state)
+{
+	(void)state;
+	static const char *const all[] = {"a"};
+	static const int32_t kind[] = {1};
+	struct mk *m = mk_create(MK_QWEN2);
+	mk_set_strings(m, "tokenizer.ggml.tokens", all, 1);
+	mk_set_array(m, "tokenizer.ggml.token_type", MK_I32, 1, kind, sizeof kind);
+	mk_remove_pair(m, "tokenizer.ggml.merges");
+	mk_set_int(m, "tokenizer.ggml.bos_token_id", MK_U32, 0);
+	mk_set_int(m, "tokenizer.ggml.eos_token_id", MK_U32, 0);
+	mk_tensor(m, "token_embd.weight")->dim[1] = 1;
+	if (mk_tensor(m, "output.weight"))
+		mk_tensor(m, "output.weight")->dim[1] = 1;
+	hostile_any_model(m, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,7 +216,7 @@ int main(void)
 		cmocka_unit_test(test_G27_numbers), cmocka_unit_test(test_G27_original),
 		cmocka_unit_test(test_G27_factors), cmocka_unit_test(test_G29),
 		cmocka_unit_test(test_windows),     cmocka_unit_test(test_unknown_arithmetic),
-		cmocka_unit_test(test_fused),
+		cmocka_unit_test(test_fused),       cmocka_unit_test(test_E08_one_token),
 	};
 	return hostile_main(tests, COUNT_OF(tests), "none");
 }

@@ -373,6 +373,46 @@ static void test_E22_states_in_one_batch(void **state)
 	states_in_one_batch(worlds[ATTENTION]);
 }
 
+/* ---- P4: what one request leaves is nothing to the next ---- */
+
+/* All memory of states that nobody holds becomes values that are no numbers. */
+static void poison_what_is_free(struct leat_engine *e)
+{
+	struct leat_store *s = e->store;
+	for (int i = 0; i < s->n_free_cell; i++)
+		memset(s->view.cells + (size_t)s->free_cell[i] * s->view.cell_floats, 0xff, s->cell_bytes);
+	for (int i = 0; i < s->n_free_page; i++)
+		memset(s->view.pages + (size_t)s->free_page[i] * s->view.page_bytes, 0xff, s->view.page_bytes);
+}
+
+static void test_P4_a_thousand_in_turns(void **state)
+{
+	static const int kind[] = { 1, 2, 11, 3 };
+	enum { N = 1000 };
+	(void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	const int step = 25;
+#else
+	const int step = 1;
+#endif
+	for (int m = 0; m < WORLD_DEMOS; m++) {
+		struct leat_engine_params ep = engine_params(1);
+		struct leat_engine *e = world_engine(worlds[m], &ep);
+		for (int i = 0; i < N; i += step) {
+			struct leat_request_params p = worlds[m]->p[kind[i % 4]];
+			struct answer a;
+			p.max_tokens = 1 + i % 3;
+			answer_alone(e, &p, &a);
+			assert_int_equal(a.n, p.max_tokens);
+			assert_memory_equal(a.id, worlds[m]->want[kind[i % 4]].id, (size_t)a.n * sizeof *a.id);
+			assert_memory_equal(a.logit, worlds[m]->want[kind[i % 4]].logit, (size_t)a.n * sizeof *a.logit);
+			if (i % 7 == 0)
+				poison_what_is_free(e);
+		}
+		leat_engine_unref(e);
+	}
+}
+
 /* ---- E24 ---- */
 
 enum { MOST_DRIFT = 1200, DRIFT_PART = 200 };
@@ -471,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_E05_salts_keep_apart),
 		cmocka_unit_test(test_E06_one_row_is_not_finite),
 		cmocka_unit_test(test_E22_states_in_one_batch),
+		cmocka_unit_test(test_P4_a_thousand_in_turns),
 		cmocka_unit_test(test_E24_long_runs_do_not_drift),
 	};
 	for (int m = 0; m < WORLD_DEMOS; m++)

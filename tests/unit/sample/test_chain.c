@@ -87,7 +87,7 @@ static float normal(uint64_t i)
 /* ---- greedy
  * -------------------------------------------------------------------------------------------------------- */
 
-static void greedy_takes_the_lowest_of_equals(void **state)
+static void test_E07_greedy_takes_the_lowest_of_equals(void **state)
 {
 	(void)state;
 	float logits[300];
@@ -292,7 +292,7 @@ static void padding_rows_are_never_read(void **state)
 	}
 }
 
-static void one_token_and_equal_tokens(void **state)
+static void test_E07_E08_one_token_and_equal_tokens(void **state)
 {
 	(void)state;
 	static float logits[QWEN_VOCAB];
@@ -324,7 +324,7 @@ static void one_token_and_equal_tokens(void **state)
 	leat_sampler_destroy(s);
 }
 
-static void rows_that_are_not_finite(void **state)
+static void test_E07_rows_that_are_not_finite(void **state)
 {
 	(void)state;
 	float logits[150];
@@ -353,6 +353,26 @@ static void rows_that_are_not_finite(void **state)
 		memset(logits, 0, sizeof logits);
 		assert_int_equal(leat_sampler_draw(s, logits, 1, &drawn, &err), LEAT_E_NONFINITE);
 		assert_int_equal(drawn.id, -77);
+		leat_sampler_destroy(s);
+	}
+}
+
+/* Numbers so small that some processors round them to zero, and rows of nothing else: a distribution all the same. */
+static void test_E07_denormals(void **state)
+{
+	(void)state;
+	float logits[64];
+	for (int greedy = 0; greedy < 2; greedy++) {
+		struct leat_sample_params p = defaults();
+		p.temperature = greedy ? 0.0f : 1e-3f;
+		struct leat_sampler *s = chain(&p, 64);
+		for (int i = 0; i < 64; i++)
+			logits[i] = (float)(64 - i) * -1e-42f;
+		struct leat_drawn d = draw(s, logits, 5);
+		assert_in_range(d.id, 0, 63);
+		assert_true(d.prob > 0.9f / 64 && d.prob < 1.1f / 64);
+		logits[17] = 1e-41f;
+		assert_true(!greedy || draw(s, logits, 5).id == 17);
 		leat_sampler_destroy(s);
 	}
 }
@@ -549,15 +569,16 @@ static void time_of_a_draw(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(greedy_takes_the_lowest_of_equals),
+		cmocka_unit_test(test_E07_greedy_takes_the_lowest_of_equals),
 		cmocka_unit_test(greedy_heeds_bias_and_penalties),
 		cmocka_unit_test(draws_follow_the_distribution),
 		cmocka_unit_test(streams_differ_and_repeat),
 		cmocka_unit_test(order_of_evaluation_changes_nothing),
 		cmocka_unit_test(prob_is_the_models_own),
 		cmocka_unit_test(padding_rows_are_never_read),
-		cmocka_unit_test(one_token_and_equal_tokens),
-		cmocka_unit_test(rows_that_are_not_finite),
+		cmocka_unit_test(test_E07_E08_one_token_and_equal_tokens),
+		cmocka_unit_test(test_E07_rows_that_are_not_finite),
+		cmocka_unit_test(test_E07_denormals),
 		cmocka_unit_test(every_bad_float_is_named),
 		cmocka_unit_test(every_bad_integer_is_named),
 		cmocka_unit_test(bad_orders_are_named),
