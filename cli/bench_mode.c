@@ -299,7 +299,8 @@ static int plan_job(struct cli *c, const struct leat_bench *mode, struct leat_be
 		return rc;
 	j->only = c->value[OPT_ONLY].s && *c->value[OPT_ONLY].s ? c->value[OPT_ONLY].s : NULL;
 	bench_engine_params(c, threads.v[0], batch.v[0], &engine);
-	engine.max_prefill_stall_ms = (int32_t)c->value[OPT_STALL].i;
+	if (cli_is_set(c, OPT_STALL))
+		engine.max_prefill_stall_ms = c->value[OPT_STALL].i ? (int32_t)c->value[OPT_STALL].i : -1;
 	j->engine = engine;
 	return 0;
 }

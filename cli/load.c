@@ -242,6 +242,10 @@ static int read_all(struct cli *c, int fd, const char *name, char **ret, size_t 
 	ssize_t got;
 
 	while (text) {
+		if (cli_signal()) { /* a file may have no end */
+			free(text);
+			return 128 + cli_signal();
+		}
 		got = read(fd, text + n, cap - n - 1);
 		if (got < 0 && errno == EINTR && !cli_signal())
 			continue;

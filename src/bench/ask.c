@@ -70,12 +70,14 @@ enum leat_status leat_bench_submit(struct leat_bench_job *j, struct leat_engine 
 	return s;
 }
 
-enum leat_status leat_bench_drain(struct leat_request *r, int32_t *ids, int cap, int *ret_n, struct leat_error *err)
+enum leat_status leat_bench_drain(const struct leat_bench_job *j, struct leat_request *r, int32_t *ids, int cap,
+				  int *ret_n, struct leat_error *err)
 {
 	struct leat_token t = LEAT_TOKEN_INIT;
 	int n = 0;
 
 	do {
+		LEAT_TRY(leat_bench_go_on(j, err));
 		LEAT_TRY(leat_request_next(r, &t, err));
 		if (t.id >= 0 && n < cap)
 			ids[n++] = t.id;
@@ -92,7 +94,7 @@ enum leat_status leat_bench_ask(struct leat_bench_job *j, struct leat_engine *e,
 
 	LEAT_TRY(leat_bench_go_on(j, err));
 	LEAT_TRY(leat_bench_submit(j, e, which, n_prompt, n_gen, &r, err));
-	s = leat_bench_drain(r, ids, n_gen, ret_n, err);
+	s = leat_bench_drain(j, r, ids, n_gen, ret_n, err);
 	leat_request_unref(r);
 	return s;
 }

@@ -65,8 +65,10 @@ void leat_bench_prompt(const struct leat_bench_job *j, uint64_t which, int32_t *
 enum leat_status leat_bench_submit(struct leat_bench_job *j, struct leat_engine *e, uint64_t which, int n_prompt,
 				   int n_gen, struct leat_request **ret, struct leat_error *err);
 
-/* Reads a request to its end: at most `cap` ids into ids[], how many came into *ret_n. */
-enum leat_status leat_bench_drain(struct leat_request *r, int32_t *ids, int cap, int *ret_n, struct leat_error *err);
+/* Reads a request to its end, or until the user wants to leave: at most `cap` ids into ids[], how many came into
+ * *ret_n. */
+enum leat_status leat_bench_drain(const struct leat_bench_job *j, struct leat_request *r, int32_t *ids, int cap,
+				  int *ret_n, struct leat_error *err);
 
 /* The first three together. */
 enum leat_status leat_bench_ask(struct leat_bench_job *j, struct leat_engine *e, uint64_t which, int n_prompt,

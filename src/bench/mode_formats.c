@@ -23,7 +23,7 @@ static enum leat_status answer(struct leat_bench_job *j, struct leat_engine *e, 
 	enum leat_status st;
 
 	LEAT_TRY(leat_bench_submit(j, e, 0, j->size.n_prompt, j->size.n_gen, &r, err));
-	st = leat_bench_drain(r, ids, j->size.n_gen, &n, err);
+	st = leat_bench_drain(j, r, ids, j->size.n_gen, &n, err);
 	leat_request_get_stats(r, &s);
 	leat_request_unref(r);
 	LEAT_TRY(st);

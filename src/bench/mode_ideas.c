@@ -54,11 +54,11 @@ static enum leat_status ask(struct ideas *t, int side, int n_prompt, int n_gen, 
 {
 	struct leat_request *r;
 	enum leat_status s;
-	int n;
+	int n = 0;
 
 	LEAT_TRY(leat_bench_go_on(t->j, err));
 	LEAT_TRY(leat_bench_submit(t->j, t->e[side], 0, n_prompt, n_gen, &r, err));
-	s = leat_bench_drain(r, t->ids[side], t->cap, &n, err);
+	s = leat_bench_drain(t->j, r, t->ids[side], t->cap, &n, err);
 	t->n_ids[side] = n;
 	memset(ret, 0, sizeof(*ret));
 	ret->struct_size = sizeof(*ret);

@@ -27,7 +27,7 @@ static enum leat_status once(struct leat_bench_job *j, struct leat_engine *e, in
 
 	LEAT_TRY(leat_bench_go_on(j, err));
 	LEAT_TRY(leat_bench_submit(j, e, 0, j->size.n_prompt, j->size.n_gen, &r, err));
-	s = leat_bench_drain(r, ids, j->size.n_gen, &n, err);
+	s = leat_bench_drain(j, r, ids, j->size.n_gen, &n, err);
 	if (!s && measured)
 		take(j->report, r, leat_now_ns() - start, n);
 	leat_request_unref(r);

@@ -135,4 +135,10 @@ expect 0 "$LEAT" logits "$model" --tokens 1,2,3,4 --compare "$tmp/closed.f32" --
 checks=$((checks + 1))
 [ "$(cat "$tmp/rc")" = 141 ] || fail "closed pipe: exit $(cat "$tmp/rc"), wanted 141"
 empty err
+# Ctrl-C is heard while a text has no end
+for command in run tokenize embed; do
+	checks=$((checks + 1))
+	timeout -s INT 0.5 "$LEAT" $command "$model" -f /dev/zero >/dev/null 2>&1 </dev/null
+	[ $? = 124 ] || fail "$command -f /dev/zero"
+done
 finish
