@@ -138,7 +138,7 @@ empty err
 # Ctrl-C is heard while a text has no end
 for command in run tokenize embed; do
 	checks=$((checks + 1))
-	timeout -s INT 0.5 "$LEAT" $command "$model" -f /dev/zero >/dev/null 2>&1 </dev/null
-	[ $? = 124 ] || fail "$command -f /dev/zero"
+	timeout --preserve-status -s INT 0.5 "$LEAT" $command "$model" -f /dev/zero >/dev/null 2>&1 </dev/null
+	[ $? = 130 ] || fail "$command -f /dev/zero"
 done
 finish
