@@ -23,6 +23,11 @@ for kind in rwkv7 qwen2; do
 done
 clean 0 "$LEAT" run "$model" -p "Once upon" -n 1 --isa scalar --deterministic -q
 clean 0 "$LEAT" logits "$model" -p "Once upon" --last --top 3 --reference
+clean 0 "$LEAT" logits "$model" -p "Once upon" --layer-dump '*' --json
+cp "$tmp/out" "$tmp/dump"
+clean 0 "$LEAT" logits "$model" -p "Once upon" --layer-compare "$tmp/dump"
+clean 0 "$LEAT" embed "$model" "Once upon" "a" -np 2
+clean 66 "$LEAT" logits "$model" -p a --layer-dump nothing
 clean 0 "$LEAT" inspect "$model" --tensors --tokenizer --memory --verify --json
 # ended by a stop; by parameters that are refused; by a model that is cut short
 clean 0 "$LEAT" run "$model" -p "Once" -n 8 --stop e --json

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -298,6 +299,89 @@ static void test_session(void **state)
 	}
 }
 
+/* Another thread drives; the request is let go of in the middle, and what its hook writes to is freed at once. */
+static void test_let_go(void **state)
+{
+	(void)state;
+	for (int which = 0; which < N_MODELS; which++) {
+		struct setting *s = set_up(which, 2);
+		struct answer got;
+		MUST(leat_engine_start(s->e, &err));
+		for (int i = 0; i < 12; i++) {
+			uint64_t *seen = calloc(1, sizeof *seen);
+			struct leat_hook hook = { .point = "*", .layer = -1, .fn = look, .user = seen };
+			struct leat_token t = LEAT_TOKEN_INIT;
+			struct leat_request *r;
+			assert_non_null(seen);
+			s->p.hooks = &hook;
+			s->p.n_hooks = 1;
+			MUST(leat_request_submit(s->e, &s->p, &r, &err));
+			for (int k = 0; k < i % 4; k++)
+				MUST(leat_request_next(r, &t, &err));
+			leat_request_unref(r);
+			free(seen);
+		}
+		s->p.n_hooks = 0;
+		answer_alone(s->e, &s->p, &got);
+		assert_same(&s->plain, &got);
+		leat_engine_stop(s->e);
+		tear_down(s);
+	}
+}
+
+static int by_time(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t one_token_ns(struct leat_request *r)
+{
+	struct leat_token t = LEAT_TOKEN_INIT;
+	struct timespec a, b;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	MUST(leat_request_next(r, &t, &err));
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (uint64_t)(b.tv_sec - a.tv_sec) * 1000000000u + (uint64_t)b.tv_nsec - (uint64_t)a.tv_nsec;
+}
+
+/* A token of an engine that has hooked plans beside the plain ones, and of one that never had: in turns, medians. */
+static void test_speed_of_others(void **state)
+{
+	enum { TOKENS = 201, WIDE = 2 };
+	(void)state;
+	for (int which = 0; which < N_MODELS; which++) {
+		struct setting *s[2] = { set_up(which, 1), set_up(which, 1) };
+		uint64_t seen = 0;
+		struct leat_hook hook = { .point = "*", .layer = -1, .fn = look, .user = &seen };
+		struct leat_request *r[2];
+		struct answer got;
+		uint64_t ns[2][TOKENS];
+		s[1]->p.hooks = &hook;
+		s[1]->p.n_hooks = 1;
+		answer_alone(s[1]->e, &s[1]->p, &got);
+		s[1]->p.n_hooks = 0;
+		for (int i = 0; i < 2; i++) {
+			s[i]->p.max_tokens = TOKENS + 10;
+			MUST(leat_request_submit(s[i]->e, &s[i]->p, &r[i], &err));
+			one_token_ns(r[i]);
+		}
+		for (int t = 0; t < TOKENS; t++)
+			for (int i = 0; i < 2; i++)
+				ns[i][t] = one_token_ns(r[i]);
+		for (int i = 0; i < 2; i++)
+			qsort(ns[i], TOKENS, sizeof ns[i][0], by_time);
+		double plain = (double)ns[0][TOKENS / 2], beside = (double)ns[1][TOKENS / 2];
+		printf("%s: a token takes %.1f us, %.1f us where hooks were (%+.1f %%)\n", which ? "qwen2" : "rwkv7",
+		       plain / 1e3, beside / 1e3, 100 * (beside / plain - 1));
+		assert_true(beside < WIDE * plain); /* the machine may be busy with other tests */
+		for (int i = 0; i < 2; i++) {
+			leat_request_unref(r[i]);
+			tear_down(s[i]);
+		}
+	}
+}
+
 static void refused(struct setting *s, const struct leat_hook *h, int n, enum leat_status st, const char *word)
 {
 	struct leat_request *r;
@@ -341,6 +425,8 @@ int main(void)
 		cmocka_unit_test(test_prefix_cache),
 		cmocka_unit_test(test_control_vector),
 		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_let_go),
+		cmocka_unit_test(test_speed_of_others),
 		cmocka_unit_test(test_refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
