@@ -120,6 +120,8 @@ const struct leat_cmd leat_cmd_chat = {
 	.notes = "\nA line is a message; \\ at its end, or \"\"\" around several lines, makes a longer one.\n"
 		 "Ctrl-C stops the answer, a second one within two seconds leaves, Ctrl-D leaves. /help lists the\n"
 		 "commands.\n\n"
+		 "--save-state FILE keeps what the model has read for another day, --load-state FILE goes on from it;\n"
+		 "the words are kept by /save.\n\n"
 		 "Answers go to standard output, everything else to standard error. What is typed is kept in\n"
 		 "$XDG_STATE_HOME/leat/chat_history (or ~/.local/state/leat), lines that begin with a space are not.\n",
 	.examples = {

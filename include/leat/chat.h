@@ -88,7 +88,10 @@ LEAT_API enum leat_status leat_model_chat_text(const struct leat_model *m, const
  * (length, cancelled, failed), with two exceptions: a token that ended the answer (LEAT_FINISH_EOS) is not part of it,
  * since the next prompt brings what belongs there; and of an answer that a stop string ended it holds exactly what was
  * shown. What it holds but has not fed yet is fed with the next request. So an answer is the one that a fresh request
- * over all the tokens gives, bit for bit in LEAT_MODE_DETERMINISTIC. */
+ * over all the tokens gives, bit for bit in LEAT_MODE_DETERMINISTIC.
+ *
+ * With a prefix cache its first prompt uses what is kept of others that begin alike, and what it has taken is kept for
+ * others (leat_request_params.cache_salt parts users). */
 struct leat_session;
 
 /* An empty session. It holds the engine. E_BUSY: all sequences of the engine are in use. */

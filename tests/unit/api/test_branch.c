@@ -1,10 +1,13 @@
 /* test_branch.c - beginnings of prompts that are kept: what a branch, a session, a request on a state and a restart
  * compute of them (U55, U22). */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -356,12 +359,51 @@ static void test_initial_states(void **state)
 	}
 }
 
+/* In a process that may write little: the failure is told, the engine goes on, and closes. */
+static int with_full_disk(const char *dir)
+{
+	struct leat_model *m = open_model(0);
+	struct ask a = { .e = open_engine(m, 0, 64 << 20, dir), .m = m, .most = 1 };
+	int32_t t[LONG], first;
+	int ok = 1;
+	make_prompt(m, t);
+	signal(SIGXFSZ, SIG_IGN);
+	ok &= !setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 5000, 5000 });
+	serve(&a, t, 100);
+	first = a.ids[0];
+	ok &= leat_engine_keep_states(a.e, &err) == LEAT_E_IO && strstr(err.message, dir);
+	serve(&a, t, 100);
+	ok &= a.computed == 1 && a.ids[0] == first;
+	leat_engine_unref(a.e);
+	leat_model_unref(m);
+	return ok;
+}
+
+static void test_P03_full_disk(void **state)
+{
+	char dir[64];
+	int status = -1;
+	struct leat_model *m = open_model(0);
+	(void)state;
+	snap_folder(dir);
+	pid_t pid = fork();
+	if (!pid)
+		_exit(!with_full_disk(dir));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(snap_files(dir, 0), 0); /* nothing half-written */
+	struct leat_engine *e = open_engine(m, 0, 64 << 20, dir);
+	leat_engine_unref(e);
+	leat_model_unref(m);
+	snap_files(dir, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_branches),        cmocka_unit_test(test_borders),
 		cmocka_unit_test(test_message_borders), cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_initial_states),
+		cmocka_unit_test(test_initial_states),  cmocka_unit_test(test_P03_full_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
