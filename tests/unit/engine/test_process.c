@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "engine/request.h"
+#include "support/oracle.h"
 #include "support/worlds.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -27,6 +29,7 @@ enum { SANITIZED = 0 };
 
 static struct leat_error err = LEAT_ERROR_INIT;
 static struct world *worlds[WORLD_DEMOS];
+static const char *own_folder;
 
 static int open_all(void **state)
 {
@@ -313,6 +316,65 @@ static void test_E16_two_processes_map_one_model(void **state)
 	assert_int_equal(private_bytes("demo-rwkv7.gguf"), 0);
 }
 
+/* ---- E17 ---- */
+
+static void met(int sig)
+{
+	(void)sig;
+	_exit(74);
+}
+
+/* A copy of the model loses its pages while the engine's own thread and its workers read them: the handler that the
+ * program has installed is asked, whichever thread it was. Without one the process would die. */
+static int loses_its_pages(const struct world *w)
+{
+	struct leat_model_params mp = LEAT_MODEL_PARAMS_INIT;
+	struct leat_engine_params p = engine_params(2);
+	struct leat_request_params rp = w->p[0];
+	struct leat_token t = LEAT_TOKEN_INIT;
+	struct leat_model *m;
+	struct leat_engine *e;
+	struct leat_request *r;
+	char path[600];
+	size_t n;
+	snprintf(path, sizeof path, "%s/copy", own_folder);
+	unsigned char *bytes = read_file(world_file(0), &n);
+	FILE *f = fopen(path, "wb");
+	if (!bytes || !f || fwrite(bytes, 1, n, f) != n || fclose(f))
+		return 1;
+	mp.load_mode = LEAT_LOAD_LAZY;
+	rp.max_tokens = -1;
+	p.n_ctx = 1 << 30;
+	if (leat_model_open(path, &mp, &m, &err) || leat_engine_create(m, &p, &e, &err) ||
+	    leat_engine_start(e, &err) || leat_request_submit(e, &rp, &r, &err) || leat_request_next(r, &t, &err))
+		return 2;
+	signal(SIGBUS, met);
+	if (truncate(path, 0))
+		return 3;
+	while (leat_request_next(r, &t, &err) == LEAT_OK && !t.finish)
+		;
+	return 4;
+}
+
+static void test_E17_the_handler_is_asked(void **state)
+{
+	int status = -1;
+	(void)state;
+	if (SANITIZED)
+		skip();
+	own_folder = world_folder();
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(120);
+		_exit(loses_its_pages(worlds[0]));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	world_remove(own_folder);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 74);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_E13_instruction_sets),
 		cmocka_unit_test(test_E15_children_get_no_descriptors),
 		cmocka_unit_test(test_E16_two_processes_map_one_model),
+		cmocka_unit_test(test_E17_the_handler_is_asked),
 	};
 	for (int m = 0; m < WORLD_DEMOS; m++)
 		if (!world_file(m))
