@@ -24,6 +24,9 @@
 #define LEAT_BRANCH_STEP 13
 #endif
 #endif
+#ifndef LEAT_BRANCH_KEPT
+#define LEAT_BRANCH_KEPT (64 << 20) /* bytes: each branch leaves a state of its own beside the first prompt's */
+#endif
 
 enum { N_MODELS = 3, LONG = 600, ANSWER = 12, GRID = 32 };
 static const char *const files[N_MODELS] = { "models/demo-rwkv7.gguf", "models/demo-qwen2.gguf",
@@ -155,7 +158,7 @@ static void test_branches(void **state)
 		snap_folder(dir);
 		make_prompt(m, t);
 		struct ask plain = { .e = open_engine(m, which, 0, NULL), .m = m, .most = ANSWER };
-		struct ask a = { .e = open_engine(m, which, 64 << 20, dir), .m = m, .most = ANSWER };
+		struct ask a = { .e = open_engine(m, which, LEAT_BRANCH_KEPT, dir), .m = m, .most = ANSWER };
 		serve(&plain, t, LONG);
 		serve(&a, t, LONG);
 		assert_int_equal(a.computed, LONG);
