@@ -84,6 +84,7 @@ static int set_number(struct leat_idea_side *s, const char *name, const char *v)
 		{ "threads", &s->engine.n_threads },	       { "chunk", &s->engine.n_batch },
 		{ "poll", &s->engine.threads_poll_us },	       { "stall", &s->engine.max_prefill_stall_ms },
 		{ "seqs", &s->n_parallel },
+		{ "warm", &s->engine.warm_up },		       { "maintain", &s->engine.maintain },
 	};
 	char *end;
 	long n = strtol(v, &end, 10);

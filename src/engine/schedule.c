@@ -260,6 +260,7 @@ static int64_t find_beginning(struct leat_engine *e, struct leat_request *r, str
 	    (held && leat_prefix_peek(e->prefix, &r->prefix_key, ids, most) <= held))
 		return 0;
 	int64_t got = leat_prefix_load(e->prefix, &r->prefix_key, ids, most, q->slot, q->cell[!q->now]);
+	leat_trace_mark(e->trace, got > 0 ? "prefix hit" : "prefix miss", "tokens", got);
 	if (got <= held)
 		return 0;
 	q->now = !q->now;

@@ -46,7 +46,7 @@ static uint64_t shed(struct leat_engine *e)
 
 static void run(struct leat_engine *e, int pressed)
 {
-	uint64_t before = kept_bytes(e), freed = 0;
+	uint64_t before = kept_bytes(e), freed = 0, began = leat_trace_now(e->trace);
 	if (pressed)
 		freed = shed(e);
 	if (e->backend->trim)
@@ -57,6 +57,7 @@ static void run(struct leat_engine *e, int pressed)
 	add(&e->upkeep.n_pressed, (uint64_t)pressed);
 	add(&e->upkeep.freed_bytes, freed + (before > after ? before - after : 0));
 	leat_caches_tell(e);
+	leat_trace_span(e->trace, "upkeep", began);
 }
 
 /* 1 if memory is short, with some slack before it is not any more. */

@@ -57,6 +57,13 @@ assert all(any(a <= b and c <= d for a, d in span("step")) for b, c in span("sub
 assert sum(e["ph"] == "e" for e in ev) == sum(e["ph"] == "b" for e in ev) == 10
 assert max(e["args"]["sequences"] for e in ev if e["name"] == "step") >= 2'
 done
+# cache hits and misses of prompts, and housekeeping
+long="Once upon a time there was a little girl who lived in a village near the forest, and every day she went to see"
+long="$long her grandmother, who told her of the old days, of kings and of ships, until the sun had gone down."
+printf '%s\n%s\n' "$long" "$long" >"$tmp/prompts"
+expect 0 "$LEAT" run "$model" --prompts "$tmp/prompts" -np 1 -n 2 --prefix-cache-ram 16M --maintain 1 \
+	--trace "$tmp/p.json"
+look "$tmp/p.json" 'assert n["prefix hit"] >= 1 and n["prefix miss"] >= 1 and n["upkeep"] >= 1, n'
 expect 66 "$LEAT" run "$model" -p x -n 1 --trace "$tmp/none/t.json"
 expect 2 "$LEAT" run "$model" -p x -n 1 --trace "$tmp/t.json" --trace-events 5
 finish
