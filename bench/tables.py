@@ -137,8 +137,8 @@ def report(paths, faults=()):
 
 def kept_tables():
 	results = load(sorted(glob.glob(os.path.join(RESULTS, "*.json"))))
-	made = ("Made by `bench/tables.py --write` from the JSON files beside it. Each row was measured on the machine\n"
-		"and day that it names.\n\n")
+	made = ("Made by `bench/tables.py --write` from the JSON files beside it. Each row was measured on\n"
+		"the machine and day that it names.\n\n")
 	return {
 		"MODELS.md": "# Models compared\n\n" + made + table(MODEL_HEAD, model_rows(results)),
 		"HARDWARE.md": "# Machines compared\n\n" + made + table(MACHINE_HEAD, machine_rows(results)),
