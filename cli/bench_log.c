@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_LOG_BYTES = 16 << 20, MAX_LINE = 1 << 16 };
 
@@ -22,8 +23,14 @@ static int last_hash(struct cli *c, const char *path, const char *key, char hash
 	char *line = malloc(MAX_LINE);
 	FILE *f = fopen(path, "re");
 	size_t total = 0;
+	struct stat st;
 
 	hash[0] = 0;
+	if (f && (fstat(fileno(f), &st) || !S_ISREG(st.st_mode))) {
+		free(line);
+		fclose(f);
+		return cli_error(c, LEAT_E_ARG, "%s: not a file", path);
+	}
 	if (!line || (!f && errno != ENOENT)) {
 		int why = errno;
 		free(line);

@@ -12,13 +12,13 @@
 
 #include "chat_line.h"
 
-enum { ESCAPE_WAIT_MS = 50, MOST_BACK = 16 };
+enum { ESCAPE_WAIT_MS = 50, MOST_BACK = 16, MOST_BYTES = 16 << 20 };
 
 struct chat_reader {
 	struct chat *h;
 	EditLine *el;             /* NULL: plain lines */
 	struct chat_history *history;
-	char *line;               /* of getline */
+	char *line;               /* without a terminal */
 	size_t cap;
 	unsigned char back[MOST_BACK]; /* bytes read ahead, last first */
 	int n_back;
@@ -295,13 +295,41 @@ static enum chat_input edited_line(struct chat_reader *r, const char **ret, size
 	return CHAT_TEXT;
 }
 
+/* Bytes up to a line's end, which is one of them, into r->line; -1: none, or too many, which is told. A line may have
+ * no end, so signals are looked for inside. */
+static ssize_t read_line(struct chat_reader *r)
+{
+	size_t n = 0;
+	int c = 0;
+
+	while (c != '\n' && (n % 65536 || !(cli_signal() || cli_wants_to_leave()))) {
+		if (n + 1 >= r->cap) {
+			size_t cap = r->cap ? 2 * r->cap : 256;
+			char *grown = n < MOST_BYTES ? realloc(r->line, cap) : NULL;
+			if (!grown) {
+				r->h->rc = cli_error(r->h->c, n < MOST_BYTES ? LEAT_E_NOMEM : LEAT_E_LIMIT,
+						     "a line is longer than %d MiB", MOST_BYTES >> 20);
+				return -1;
+			}
+			r->line = grown;
+			r->cap = cap;
+		}
+		c = getc(stdin);
+		if (c == EOF)
+			break;
+		r->line[n++] = (char)c;
+	}
+	return n ? (ssize_t)n : -1;
+}
+
 static enum chat_input plain_line(struct chat_reader *r, const char **ret, size_t *ret_n)
 {
 	ssize_t n;
 
 	if (r->h->terminal)
 		fputs(r->continuing ? "... " : "> ", stderr);
-	n = getline(&r->line, &r->cap, stdin);
+	errno = 0;
+	n = read_line(r);
 	if (n < 0) {
 		int again = errno == EINTR && !feof(stdin);
 		clearerr(stdin);
@@ -327,7 +355,7 @@ struct message {
 
 static int append(struct message *m, const char *s, size_t n, int line_break)
 {
-	char *grown = realloc(m->s, m->n + n + 2);
+	char *grown = m->n + n <= MOST_BYTES ? realloc(m->s, m->n + n + 2) : NULL;
 
 	if (!grown)
 		return 1;
@@ -345,7 +373,7 @@ static int ends_block(const char *s, size_t n)
 	return n >= 3 && !memcmp(s + n - 3, "\"\"\"", 3);
 }
 
-/* Takes a line in. 1: the message is complete; 0: more follows; -1: out of memory. */
+/* Takes a line in. 1: the message is complete; 0: more follows; -1: out of memory, or longer than MOST_BYTES. */
 static int take_line(struct message *m, const char *s, size_t n, int pasted)
 {
 	int more, bad;
@@ -383,6 +411,9 @@ enum chat_input chat_read(struct chat_reader *r, char **ret, size_t *ret_n)
 		if (in == CHAT_END && m.s && !r->h->terminal)
 			break;
 		done = in == CHAT_TEXT ? take_line(&m, s, n, r->ended_by_paste) : -1;
+		if (done < 0 && in == CHAT_TEXT)
+			r->h->rc = cli_error(r->h->c, LEAT_E_LIMIT, "a message is longer than %d MiB",
+					     MOST_BYTES >> 20);
 		if (done < 0) {
 			free(m.s);
 			return in == CHAT_TEXT ? CHAT_END : in;

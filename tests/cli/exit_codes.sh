@@ -135,6 +135,12 @@ expect 0 "$LEAT" logits "$model" --tokens 1,2,3,4 --compare "$tmp/closed.f32" --
 checks=$((checks + 1))
 [ "$(cat "$tmp/rc")" = 141 ] || fail "closed pipe: exit $(cat "$tmp/rc"), wanted 141"
 empty err
+# a message has an end, somewhere
+checks=$((checks + 2))
+"$LEAT" chat "$model" -i -q </dev/zero >/dev/null 2>"$tmp/err"
+[ $? = 69 ] || fail "a line without end: $(cat "$tmp/err")"
+{ printf '"""'; yes; } | "$LEAT" chat "$model" -i -q >/dev/null 2>"$tmp/err"
+[ $? = 69 ] || fail "a message without end: $(cat "$tmp/err")"
 # Ctrl-C is heard while a text has no end
 for command in run tokenize embed; do
 	checks=$((checks + 1))
