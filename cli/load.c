@@ -197,6 +197,10 @@ int cli_create_engine(struct cli *c, struct leat_model *m, const struct leat_eng
 		fprintf(stderr,
 			"leat: engine: %s, mode %d, context %d, %d tokens a step, %llu bytes of state or cache\n",
 			i.device, (int)i.mode, (int)i.n_ctx, (int)i.n_batch, (unsigned long long)i.state_bytes);
+		struct leat_cache_info plans = { .struct_size = sizeof(plans) };
+		leat_engine_get_cache(*ret, LEAT_CACHE_PLANS, &plans);
+		fprintf(stderr, "leat: plans: at most %s; %d made in %.1f ms\n", plans.limit, (int)plans.n_entries,
+			(double)i.compile_ns / 1e6);
 	}
 	return 0;
 }

@@ -75,6 +75,7 @@ static int look(struct leat_upkeep *u)
 void leat_upkeep_turn(struct leat_engine *e, uint64_t now)
 {
 	struct leat_upkeep *u = &e->upkeep;
+	uint64_t began = leat_trace_now(e->trace);
 	if (u->maintain < 0)
 		return;
 	if (u->maintain > 0) {
@@ -82,11 +83,12 @@ void leat_upkeep_turn(struct leat_engine *e, uint64_t now)
 			return;
 		u->next_step = e->n_steps + (uint64_t)u->maintain;
 		run(e, look(u));
-		return;
+	} else {
+		if (now < u->next_ns)
+			return;
+		u->next_ns = now + period_ns;
+		if (look(u))
+			run(e, 1);
 	}
-	if (now < u->next_ns)
-		return;
-	u->next_ns = now + period_ns;
-	if (look(u))
-		run(e, 1);
+	leat_trace_span(e->trace, "upkeep", began);
 }

@@ -165,7 +165,7 @@ static void test_mixed_load_hits(void **state)
 		struct leat_engine *e = open_engine(model, 8, 1, 0, NULL);
 		struct leat_cache_info before = cache(e, LEAT_CACHE_PLANS), after;
 		uint64_t mapped = cache(e, LEAT_CACHE_SCRATCH).made;
-		mixed(e, model, IS_PLAIN ? 1000 : 100);
+		mixed(e, model, IS_PLAIN ? 1000 : 40);
 		after = cache(e, LEAT_CACHE_PLANS);
 		struct leat_engine_work w = work(e);
 		double hits = (double)(after.hits - before.hits) / (double)(after.lookups - before.lookups);
