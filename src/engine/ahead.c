@@ -34,6 +34,7 @@ static uint64_t expected(const struct leat_engine *e)
 	struct leat_plan_key key;
 	int answers = 0, prompts = 0, outputs = 0, room;
 	size_t left = 0;
+	double position = 0;
 	for (int i = 0; i < s->n_live; i++) {
 		const struct leat_request *r = s->live[i];
 		size_t n = r->ended || r->why ? 0 : pending(r);
@@ -42,12 +43,13 @@ static uint64_t expected(const struct leat_engine *e)
 		answers += n == 1;
 		prompts += n > 1;
 		left += n > 1 ? n : 0;
+		position += n > 1 ? (double)r->seq->n_past : 0;
 	}
 	if (!answers && !prompts)
 		return 0;
 	room = e->n_batch - answers;
 	if (answers && prompts)
-		room = leat_pace_tokens(&s->pace, room);
+		room = leat_pace_tokens(&s->pace, room, position / prompts);
 	outputs = answers + (left <= (size_t)room ? prompts : 0);
 	room = left < (size_t)room ? (int)left : room;
 	leat_plan_key_of(e, answers + room, answers + prompts, outputs, &key);

@@ -89,8 +89,11 @@ static void choose_prompts(struct leat_engine *e, int tokens, int outputs)
 {
 	struct leat_schedule *s = &e->sched;
 	int n = order_prompts(e);
+	double position = 0;
+	for (int i = 0; i < n; i++)
+		position += (double)s->order[i]->seq->n_past / n;
 	if (s->n_decode)
-		tokens = leat_pace_tokens(&s->pace, tokens);
+		tokens = leat_pace_tokens(&s->pace, tokens, position);
 	for (int i = 0; i < n && tokens > 0; i++) {
 		size_t share = (size_t)((tokens + n - i - 1) / (n - i)), left = pending(s->order[i]);
 		size_t take = left < share ? left : share;

@@ -178,7 +178,10 @@ static void step(struct leat_engine *e, uint64_t began)
 	}
 	keep_prompts(e);
 	uint64_t ns = leat_now_ns() - began;
-	leat_pace_note(&s->pace, ns, s->n_decode, e->step.n_tokens - s->n_decode);
+	double positions = 0;
+	for (int i = s->n_decode; i < s->n_rows; i++) /* n_past counts the step's tokens by now */
+		positions += s->feed[i].n_tokens * ((double)s->feed[i].seq->n_past - s->feed[i].n_tokens / 2.0);
+	leat_pace_note(&s->pace, ns, s->n_decode, e->step.n_tokens - s->n_decode, positions);
 	add_time(s, ns);
 	leat_ahead_note(e, &e->plan->plan->key);
 	use_rows(e);
