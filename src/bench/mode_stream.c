@@ -1,14 +1,18 @@
 /* mode_stream.c - what streaming costs over plain generation (R96), and callbacks apart (R97).
  *
  * Plain generation is the same step, draw and decoding of text in a bare loop: no request, no queue, no events. The
- * clock runs from the first token to the last, so that the prompt is in none of the figures. The ways take turns. */
+ * clock runs from the first token to the last, so that the prompt is in none of the figures. The ways take turns.
+ *
+ * Steps of a large model differ by more than a stream costs, so its cost is measured by itself too: the time from the
+ * first token to the last, less what the engine spent in steps and in samplers, and for an engine with a thread of its
+ * own the processor time of the thread that reads. That is the ring, the text, the wake-up and the schedule. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "bench/mode.h"
-#include "engine/engine.h"
+#include "engine/request.h"
 #include "sample/sample.h"
 #include "text/tokenizer.h"
 
@@ -22,6 +26,7 @@ struct stream {
 	int32_t *ids, *first;   /* [most + 1] of this run; of the first run */
 	int n_ids, n_first;
 	uint64_t start_ns, start_cpu_ns, bytes; /* started when the first token came */
+	uint64_t start_reader_ns, start_inside_ns;
 	char text[MAX_TEXT];
 	struct leat_error *err;
 };
@@ -34,9 +39,26 @@ static uint64_t cpu_ns(void)
 	return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) ? 0 : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Of the thread that calls. */
+static uint64_t reader_ns(void)
+{
+	struct timespec t;
+
+	return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) ? 0
+							  : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* In steps and samplers so far. */
+static uint64_t inside_ns(const struct stream *s)
+{
+	return atomic_load(&s->e->sched.compute_ns) + atomic_load(&s->e->sched.draw_ns);
+}
+
 static void got(struct stream *s, int32_t id)
 {
 	if (!s->n_ids) {
+		s->start_inside_ns = inside_ns(s);
+		s->start_reader_ns = reader_ns();
 		s->start_cpu_ns = cpu_ns();
 		s->start_ns = leat_now_ns();
 	}
@@ -189,6 +211,7 @@ static enum leat_status streamed(struct stream *s, const struct way *w, int n_to
 
 struct took {
 	uint64_t ns, cpu_ns; /* of the tokens after the first */
+	int64_t stream_ns;   /* of those, what was neither step nor draw */
 };
 
 static enum leat_status once(struct stream *s, const struct way *w, int n_tokens, struct took *ret)
@@ -198,6 +221,9 @@ static enum leat_status once(struct stream *s, const struct way *w, int n_tokens
 	LEAT_TRY(w->read ? streamed(s, w, n_tokens + 1) : plain(s, n_tokens + 1));
 	ret->ns = leat_now_ns() - s->start_ns;
 	ret->cpu_ns = cpu_ns() - s->start_cpu_ns;
+	ret->stream_ns = (int64_t)ret->ns - (int64_t)(inside_ns(s) - s->start_inside_ns);
+	if (w->thread) /* beside the thread that ran the steps */
+		ret->stream_ns += (int64_t)(reader_ns() - s->start_reader_ns);
 	if (s->n_ids != n_tokens + 1)
 		return leat_fail(s->err, LEAT_E_INTERNAL, w->name, LEAT_NO_OFFSET, "%d tokens came, wanted %d",
 				 s->n_ids, n_tokens + 1);
@@ -225,6 +251,11 @@ static void report(struct stream *s, int n_tokens, const struct took took[N_WAYS
 		leat_report_add(s->j->report, name, "ns/token", LEAT_BETTER_LESS, (double)took[i].ns / n_tokens);
 		name_figure(name, i, n_tokens, ", CPU");
 		leat_report_add(s->j->report, name, "ns/token", LEAT_BETTER_LESS, (double)took[i].cpu_ns / n_tokens);
+		if (!ways[i].read)
+			continue;
+		name_figure(name, i, n_tokens, ", stream");
+		leat_report_add(s->j->report, name, "ns/token", LEAT_BETTER_LESS,
+				(double)took[i].stream_ns / n_tokens);
 	}
 }
 
@@ -252,6 +283,9 @@ static void remarks(struct stream *s, int n_tokens)
 		double ns = median(p, i, n_tokens, "") - plain_ns, cpu = median(p, i, n_tokens, ", CPU") - plain_cpu;
 		leat_report_remark(p, "%4d tokens, %-20s over plain: %+8.0f ns/token, %+7.2f %%; CPU %+8.0f, %+7.2f %%",
 				   n_tokens, ways[i].name, ns, 100 * ns / plain_ns, cpu, 100 * cpu / plain_cpu);
+		ns = median(p, i, n_tokens, ", stream");
+		leat_report_remark(p, "%4d tokens, %-20s the stream itself: %.0f ns/token, %.3f %% of the time",
+				   n_tokens, ways[i].name, ns, 100 * ns / median(p, i, n_tokens, ""));
 	}
 }
 

@@ -28,9 +28,11 @@ static enum leat_status draw(struct leat_request *r, const float *row, struct le
 {
 	struct leat_drawn d;
 	int n_top = 0;
+	uint64_t began = leat_now_ns();
 	/* the row is the slot's own; the event shows it as const */
 	LEAT_TRY(leat_sampler_draw_top(r->sampler, row, (uint64_t)r->seq->n_past, r->n_top, &d,
 				       (struct leat_token_prob *)(uintptr_t)t->top, &n_top, err));
+	atomic_fetch_add_explicit(&r->engine->sched.draw_ns, leat_now_ns() - began, memory_order_relaxed);
 	t->n_top = n_top;
 	t->id = d.id;
 	t->logit = d.logit;

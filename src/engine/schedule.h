@@ -46,6 +46,7 @@ struct leat_schedule {
 	uint64_t stuck_since;          /* 0: not stuck */
 	uint64_t next_deadline;        /* of anybody; UINT64_MAX: none */
 	struct leat_pace pace;
+	_Atomic uint64_t compute_ns, draw_ns; /* spent in steps and in samplers; all else is what serving costs */
 	int overlap;                   /* 1: texts are made while the next step runs */
 	int preempt_every;             /* tests: put a request aside every so many turns; 0: never */
 	uint64_t turns;

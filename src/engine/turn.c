@@ -164,6 +164,7 @@ static void step(struct leat_engine *e, uint64_t began)
 {
 	struct leat_schedule *s = &e->sched;
 	struct leat_error err = LEAT_ERROR_INIT;
+	uint64_t prepared = leat_now_ns();
 	enum leat_status st = leat_engine_prepare(e, s->feed, s->n_rows, &err);
 	if (st == LEAT_OK) {
 		leat_engine_submit(e);
@@ -177,7 +178,8 @@ static void step(struct leat_engine *e, uint64_t began)
 		return;
 	}
 	keep_prompts(e);
-	uint64_t ns = leat_now_ns() - began;
+	uint64_t now = leat_now_ns(), ns = now - began;
+	atomic_fetch_add_explicit(&s->compute_ns, now - prepared, memory_order_relaxed);
 	double positions = 0;
 	for (int i = s->n_decode; i < s->n_rows; i++) /* n_past counts the step's tokens by now */
 		positions += s->feed[i].n_tokens * ((double)s->feed[i].seq->n_past - s->feed[i].n_tokens / 2.0);

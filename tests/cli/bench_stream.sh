@@ -11,16 +11,17 @@ import json, sys
 assert r["holds"] is True and len(r["tokens_sha256"]) == 64, r["remarks"]
 f = {x["name"]: x for x in r["figures"]}
 ways = "plain", "pull", "callback, empty", "callback, counting", "callback, formatting", "asynchronous"
-assert len(f) == 2 * 2 * len(ways) + 1 and "peak memory" in f
+assert len(f) == 2 * (3 * len(ways) - 1) + 1 and "peak memory" in f
 for n in 5, 20:
     for way in ways:
-        for kind in "", ", CPU":
+        for kind in ("", ", CPU", ", stream") if way != "plain" else ("", ", CPU"):
             x = f[f"{way} @ {n}{kind}"]
-            assert len(x["samples"]) == 3 and min(x["samples"]) > 0 and x["unit"] == "ns/token"
-assert len(r["remarks"]) == 2 * (len(ways) - 1), r["remarks"]
+            assert len(x["samples"]) == 3 and (min(x["samples"]) > 0 or kind == ", stream") and x["unit"] == "ns/token"
+assert len(r["remarks"]) == 2 * 2 * (len(ways) - 1), r["remarks"]
 END
 done
 expect 0 "$LEAT" bench stream "$model" -d 3 -r 1 --deterministic
+out '^   3 tokens, pull +the stream itself: -?[0-9]+ ns/token, '
 out '^   3 tokens, asynchronous +over plain: +[-+][0-9]+ ns/token, '
 expect 65 "$LEAT" bench stream "$model" -d 0 -r 1
 finish
