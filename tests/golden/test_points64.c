@@ -230,7 +230,7 @@ static void test_made(void **state)
 						     [MK_PHI3] = "phi3", [MK_QWEN3] = "qwen3" };
 	(void)state;
 	for (int k = 0; k < MK_KINDS; k++) {
-		struct mk *mk = mk_create(k);
+		struct mk *mk = mk_create((enum mk_kind)k);
 		struct leat_file *f = NULL;
 		size_t n;
 		unsigned char *bytes = mk_encode(mk, &n);
