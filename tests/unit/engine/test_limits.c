@@ -18,6 +18,12 @@ static struct leat_error err = LEAT_ERROR_INIT;
 static struct world *worlds[WORLD_DEMOS];
 enum { RECURRENT, ATTENTION };
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SLOWER = 5 }; /* a sample will do */
+#else
+enum { SLOWER = 1 };
+#endif
+
 #define MUST(call)                                    \
 	do {                                          \
 		if ((call) != LEAT_OK)                \
@@ -307,7 +313,7 @@ static void spoil(const struct world *w, float what)
 		}
 		leat_request_unref(r[i]);
 	}
-	for (int i = 0; i < WORLD_KINDS; i++) {
+	for (int i = 0; i < WORLD_KINDS; i += SLOWER) {
 		struct answer a;
 		answer_alone(e, &w->p[i], &a);
 		assert_as_alone(w, i, &a);
@@ -320,7 +326,8 @@ static void test_E06_one_row_is_not_finite(void **state)
 	(void)state;
 	for (int m = 0; m < WORLD_DEMOS; m++) {
 		spoil(worlds[m], NAN);
-		spoil(worlds[m], INFINITY);
+		if (SLOWER == 1)
+			spoil(worlds[m], INFINITY);
 	}
 }
 
