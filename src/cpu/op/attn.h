@@ -15,6 +15,36 @@ struct attn_page {
 	int n; /* keys */
 };
 
+/* The sums of attn_scores over rows of Q8_0, a block at a time: a scale is turned into floats once for its 32 columns.
+ * Keys from `last` on repeat that one. */
+LEAT_INLINE void attn_blocks(vf *sum, const float *q, int size, const unsigned char *k, size_t row_bytes, int n_q,
+			     int last)
+{
+	int width = VF_N / n_q;
+
+	for (int d = 0; d < size; d += 32, q += 32, k += sizeof(struct leat_q8_0)) {
+		vf qv[4][32 / VF_N];
+		LEAT_UNROLL
+		for (int g = 0; g < n_q; g++)
+			LEAT_UNROLL
+		for (int part = 0; part < 32 / VF_N; part++)
+			qv[g][part] = vf_load(q + g * size + part * VF_N);
+		LEAT_UNROLL
+		for (int i = 0; i < width; i++) {
+			const unsigned char *b = k + (size_t)(i < last ? i : last) * row_bytes;
+			vf scale = vf_set1_f16(b);
+			LEAT_UNROLL
+			for (int part = 0; part < 32 / VF_N; part++) {
+				const unsigned char *bytes = b + offsetof(struct leat_q8_0, qs) + part * VF_N;
+				vf kv = vf_mul(vf_load_i8(bytes), scale);
+				LEAT_UNROLL
+				for (int g = 0; g < n_q; g++)
+					sum[g * width + i] = vf_fma(kv, qv[g][part], sum[g * width + i]);
+			}
+		}
+	}
+}
+
 /* n_q queries times VF_N / n_q keys: VF_N sums that are folded at once. Missing keys repeat the last one. */
 LEAT_INLINE void attn_scores(float *score, const float *q, const struct leat_attn *a, const struct attn_page *page,
 			     int p, int format, int n_q, int full)
@@ -27,7 +57,9 @@ LEAT_INLINE void attn_scores(float *score, const float *q, const struct leat_att
 	LEAT_UNROLL
 	for (int i = 0; i < VF_N; i++)
 		sum[i] = vf_zero();
-	for (int d = 0; d < size; d += VF_N) {
+	if (format == LEAT_QUANT_q8_0)
+		attn_blocks(sum, q, size, k, page->row_bytes, n_q, full ? width : last);
+	for (int d = 0; d < size && format != LEAT_QUANT_q8_0; d += VF_N) {
 		int m = size - d;
 		vf qv[4];
 		LEAT_UNROLL
@@ -79,6 +111,9 @@ LEAT_INLINE void attn_values(float *y, const float *weight, const struct attn_pa
 {
 	vf sum[4][PV_VECTORS];
 	const unsigned char *row = page->v;
+
+	if (n_v > 1 && d % (PV_VECTORS * VF_N)) /* so that a block's scale is read once for its vectors */
+		__builtin_unreachable();
 
 	LEAT_UNROLL
 	for (int g = 0; g < n_q; g++)
