@@ -92,6 +92,8 @@ static void choose_prompts(struct leat_engine *e, int tokens, int outputs)
 	double position = 0;
 	for (int i = 0; i < n; i++)
 		position += (double)s->order[i]->seq->n_past / n;
+	if (leat_pace_has_to_look(&s->pace, s->n_decode))
+		return;
 	if (s->n_decode)
 		tokens = leat_pace_tokens(&s->pace, tokens, position);
 	for (int i = 0; i < n && tokens > 0; i++) {

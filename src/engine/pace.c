@@ -101,16 +101,32 @@ static void fit_step(struct leat_pace *p, double ns, double n, double positions)
 	f->st = KEEP * f->st + positions * t;
 }
 
+static int size_of(int n_decode)
+{
+	int size = 0;
+	while (n_decode > 1 && size < LEAT_PACE_SIZES - 1) {
+		n_decode /= 2;
+		size++;
+	}
+	return size;
+}
+
+int leat_pace_has_to_look(const struct leat_pace *p, int n_decode)
+{
+	return p->stall_ns && n_decode && !p->decode[size_of(n_decode)].n;
+}
+
 void leat_pace_note(struct leat_pace *p, uint64_t ns, int n_decode, int n_prompt, double positions)
 {
+	struct leat_pace_times *decode = &p->decode[size_of(n_decode)];
 	if (!n_decode)
 		return;
 	if (!n_prompt) {
-		add(&p->decode, (double)ns, 0, 0);
+		add(decode, (double)ns, 0, 0);
 		atomic_fetch_add_explicit(&p->stalls[0], (uint64_t)n_decode, memory_order_relaxed);
 		return;
 	}
-	uint64_t alone = (uint64_t)middle(p->decode.ns, n_samples(&p->decode)), stall = ns > alone ? ns - alone : 0;
+	uint64_t alone = (uint64_t)middle(decode->ns, n_samples(decode)), stall = ns > alone ? ns - alone : 0;
 	int i = 0;
 	while (i < LEAT_STALL_BUCKETS - 1 && stall / 1000000 >= leat_stall_bound_ms(i))
 		i++;

@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { LEAT_STALL_BUCKETS = 12, LEAT_PACE_SAMPLES = 5 };
+enum { LEAT_STALL_BUCKETS = 12, LEAT_PACE_SAMPLES = 5, LEAT_PACE_SIZES = 11 };
 
 struct leat_pace_times {
 	double ns[LEAT_PACE_SAMPLES]; /* the last ones, in no order */
@@ -29,7 +29,7 @@ struct leat_pace_fit {
 
 struct leat_pace {
 	uint64_t stall_ns;       /* 0: no bound */
-	struct leat_pace_times decode; /* of steps with answers alone */
+	struct leat_pace_times decode[LEAT_PACE_SIZES]; /* of steps with answers alone: 1, 2 to 3, 4 to 7 ... of them */
 	struct leat_pace_times prompt; /* what prompts took beside answers */
 	struct leat_pace_fit fit;
 	double last_work;        /* units of work that the last such step took */
@@ -42,6 +42,9 @@ uint64_t leat_stall_bound_ms(int bucket);
 
 /* Most prompt tokens of the next step beside running answers, 1 to most; they begin at `position`, on average. */
 int leat_pace_tokens(const struct leat_pace *p, int most, double position);
+/* Is it not known what a step of so many answers takes by itself? Then one has to go without prompts, or all that it
+ * takes would pass for a stall, and the prompts that ride along for dear. */
+int leat_pace_has_to_look(const struct leat_pace *p, int n_decode);
 /* A step took ns: n_decode rows of answers, n_prompt tokens of prompts whose positions add up to `positions`. */
 void leat_pace_note(struct leat_pace *p, uint64_t ns, int n_decode, int n_prompt, double positions);
 

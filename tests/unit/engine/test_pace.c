@@ -112,6 +112,26 @@ static void test_a_prompt_that_begins_late(void **state)
 	}
 }
 
+/* What eight answers take is not what one takes: each size is looked at once, and its own time is no stall. */
+static void test_answers_are_known_by_their_number(void **state)
+{
+	struct leat_pace p = { .stall_ns = (uint64_t)STALL_MS * MS };
+	(void)state;
+	for (int n = 1; n <= 1024; n++) {
+		uint64_t alone = (uint64_t)(20 + n) * MS;
+		assert_false(leat_pace_has_to_look(&p, 0));
+		if (leat_pace_has_to_look(&p, n)) {
+			assert_true((n & (n - 1)) == 0);
+			leat_pace_note(&p, alone, n, 0, 0);
+			leat_pace_note(&p, alone + 10 * MS, n, 16, 16 * 8);
+		}
+		assert_false(leat_pace_has_to_look(&p, n));
+	}
+	assert_int_equal(worst_ms(&p), 10);
+	p = (struct leat_pace){ 0 };
+	assert_false(leat_pace_has_to_look(&p, 8)); /* nothing to keep to */
+}
+
 static void test_hitches_do_not_slow_prompts(void **state)
 {
 	static const struct machine m = { 2000, 0, 0 };
@@ -149,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_bound_is_approached_from_below),
 		cmocka_unit_test(test_long_prompts_keep_the_bound),
 		cmocka_unit_test(test_a_prompt_that_begins_late),
+		cmocka_unit_test(test_answers_are_known_by_their_number),
 		cmocka_unit_test(test_hitches_do_not_slow_prompts),
 		cmocka_unit_test(test_dearer_tokens_are_followed),
 		cmocka_unit_test(test_no_bound),
