@@ -349,17 +349,24 @@ static enum chat_input plain_line(struct chat_reader *r, const char **ret, size_
 
 struct message {
 	char *s;
-	size_t n;
+	size_t n, cap;
 	int block; /* between """ */
 };
 
 static int append(struct message *m, const char *s, size_t n, int line_break)
 {
-	char *grown = m->n + n <= MOST_BYTES ? realloc(m->s, m->n + n + 2) : NULL;
+	size_t want = m->n + n + 2;
 
-	if (!grown)
+	if (m->n + n > MOST_BYTES)
 		return 1;
-	m->s = grown;
+	if (want > m->cap) {
+		size_t cap = want < 2 * m->cap ? 2 * m->cap : want;
+		char *grown = realloc(m->s, cap);
+		if (!grown)
+			return 1;
+		m->s = grown;
+		m->cap = cap;
+	}
 	memcpy(m->s + m->n, s, n);
 	m->n += n;
 	if (line_break)

@@ -141,6 +141,16 @@ static void submit(struct prompts *p, struct prompts_job *j)
 		p->n_live++;
 }
 
+/* The first line that is not blank tells what the file is. */
+static enum form form_of_line(const char *line, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	return at < n && line[at] == '{' ? FORM_JSON : FORM_TEXT;
+}
+
 static void take_line(struct prompts *p, const char *line, size_t n)
 {
 	struct leat_error e = LEAT_ERROR_INIT;
@@ -149,7 +159,7 @@ static void take_line(struct prompts *p, const char *line, size_t n)
 	if (!j)
 		return;
 	if (p->form == FORM_UNKNOWN)
-		p->form = line[strspn(line, " \t")] == '{' ? FORM_JSON : FORM_TEXT;
+		p->form = form_of_line(line, n);
 	if (prompts_parse(p->c, p->model, &p->base, p->form == FORM_JSON, line, n, &p->ask, &j->id, &e)) {
 		prompts_ask_deinit(&p->ask);
 		fail_job(p, j, &e);
@@ -304,7 +314,7 @@ static void answer_all(struct prompts *p)
 
 /* ---- all of it ---- */
 
-static enum form form_of(const char *path)
+static enum form form_of_name(const char *path)
 {
 	const char *dot = strrchr(path, '.');
 
@@ -319,7 +329,7 @@ static int open_input(struct prompts *p)
 	const char *path = p->c->value[OPT_PROMPTS].s;
 
 	p->name = strcmp(path, "-") ? path : "standard input";
-	p->form = form_of(path);
+	p->form = form_of_name(path);
 	p->fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : 0;
 	if (p->fd < 0)
 		return cli_error(p->c, errno == ENOENT ? LEAT_E_NOTFOUND : LEAT_E_IO, "%s: %s", path, strerror(errno));
