@@ -144,6 +144,11 @@ struct leat_kernels {
 	 * s and s' are [K][K], rows are value channels; s_out may be s_in. det. */
 	void (*wkv7)(float *y, float *s_out, const float *s_in, const float *r, const float *w, const float *k,
 		     const float *v, const float *kk, const float *a, int n_head_size);
+	/* The same, bit for bit, of heads that lie one behind the other in every operand, for a state in memory that
+	 * nobody reads again soon: it is written past the caches where s_out is 64-byte aligned, and what lies behind
+	 * s_in is asked for early. s_out is not s_in. det. */
+	void (*wkv7_far)(float *y, float *s_out, const float *s_in, const float *r, const float *w, const float *k,
+			 const float *v, const float *kk, const float *a, int n_head_size, int n_heads);
 	/* y[i] += (sum_j r[j] k[j] rk[j]) * v[i] over one head */
 	void (*bonus)(float *y, const float *r, const float *k, const float *v, const float *rk, int n);
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpu/exec.h"
+#include "plan/opts.h"
 
 static inline float *row(const struct leat_cpu_arg *a, int r)
 {
@@ -49,34 +50,70 @@ void leat_cpu_run_shift(struct leat_exec *e, const struct leat_cpu_op *o, int wo
 	}
 }
 
-int leat_cpu_units_wkv7(const struct leat_exec *x, const struct leat_cpu_op *o)
+/* From so many bytes of states, read and written, on a step's state is long out of the caches when it is read again. */
+enum { FAR_BYTES = 16 << 20 };
+
+static int states_are_far(const struct leat_exec *x)
 {
-	return x->step->n_seqs * o->op->i[0];
+	size_t bytes = (size_t)x->step->n_seqs * x->state->cell_floats * sizeof(float) * 2;
+	return leat_opt_on(x->cpu->opts, LEAT_OPT_far_state) && bytes >= FAR_BYTES;
 }
 
-/* Unit: one head of one sequence, its tokens in order. */
-void leat_cpu_run_wkv7(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+/* Heads of a unit. Those of one sequence lie together, and long runs of memory stream best: as many as leave each
+ * thread eight units, where all units are as long. */
+static int unit_heads(const struct leat_exec *x, int n_heads)
+{
+	enum { MOST = 8 };
+	int n = 1, all = x->step->n_seqs * n_heads;
+	if (x->step->n_tokens > x->step->n_seqs || !states_are_far(x))
+		return 1;
+	while (n < MOST && all / (2 * n) >= 8 * x->cpu->n_threads)
+		n *= 2;
+	return n;
+}
+
+int leat_cpu_units_wkv7(const struct leat_exec *x, const struct leat_cpu_op *o)
+{
+	int n_heads = o->op->i[0], unit = unit_heads(x, n_heads);
+	return x->step->n_seqs * ((n_heads + unit - 1) / unit);
+}
+
+/* Heads h0 <= h < h1 of one sequence, its tokens in order. */
+static void wkv7_heads(const struct leat_exec *e, const struct leat_cpu_op *o, const struct leat_step_seq *q, int h0,
+		       int h1)
 {
 	const struct leat_op *op = o->op;
-	int n_heads = op->i[0], n = o->cols / n_heads;
-	size_t block = (size_t)n * (size_t)n;
+	int n = o->cols / op->i[0], far = q->n == 1 && q->state_in >= 0 && states_are_far(e);
+	size_t block = (size_t)n * (size_t)n, at = (size_t)h0 * block, c = (size_t)h0 * (size_t)n;
+	size_t n_out = (size_t)(h1 - h0) * block;
+	float *out = leat_state_cell(e->state, op->state, op->layer, q->state_out) + at;
+	const float *in = out;
+	if (q->state_in >= 0)
+		in = leat_state_cell(e->state, op->state, op->layer, q->state_in) + at;
+	else
+		memset(out, 0, n_out * sizeof *out);
+	for (int r = q->first; r < q->first + q->n; r++, in = out) {
+		float *y = row(&o->y, r) + c;
+		const float *x[6];
+		for (int i = 0; i < 6; i++)
+			x[i] = row(&o->x[i], r) + c;
+		if (far)
+			e->cpu->k.wkv7_far(y, out, in, x[0], x[1], x[2], x[3], x[4], x[5], n, h1 - h0);
+		for (int h = 0; !far && h < h1 - h0; h++)
+			e->cpu->k.wkv7(y + h * n, out + (size_t)h * block, in + (size_t)h * block, x[0] + h * n,
+				       x[1] + h * n, x[2] + h * n, x[3] + h * n, x[4] + h * n, x[5] + h * n, n);
+		checkpoint(e, op, r, at, out, n_out);
+	}
+}
+
+/* Unit: some heads of one sequence. */
+void leat_cpu_run_wkv7(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	int n_heads = o->op->i[0], unit = unit_heads(e, n_heads), per_seq = (n_heads + unit - 1) / unit;
 	(void)worker;
 	for (int u = u0; u < u1; u++) {
-		const struct leat_step_seq *q = &e->step->seq[u / n_heads];
-		int h = u % n_heads;
-		size_t at = (size_t)h * block, c = (size_t)h * (size_t)n;
-		float *out = leat_state_cell(e->state, op->state, op->layer, q->state_out) + at;
-		const float *in = out;
-		if (q->state_in >= 0)
-			in = leat_state_cell(e->state, op->state, op->layer, q->state_in) + at;
-		else
-			memset(out, 0, block * sizeof *out);
-		for (int r = q->first; r < q->first + q->n; r++, in = out) {
-			e->cpu->k.wkv7(row(&o->y, r) + c, out, in, row(&o->x[0], r) + c, row(&o->x[1], r) + c,
-				       row(&o->x[2], r) + c, row(&o->x[3], r) + c, row(&o->x[4], r) + c,
-				       row(&o->x[5], r) + c, n);
-			checkpoint(e, op, r, at, out, block);
-		}
+		int h0 = u % per_seq * unit, h1 = h0 + unit < n_heads ? h0 + unit : n_heads;
+		wkv7_heads(e, o, &e->step->seq[u / per_seq], h0, h1);
 	}
 }
 

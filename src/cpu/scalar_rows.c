@@ -218,6 +218,13 @@ static void wkv7(float *y, float *s_out, const float *s_in, const float *r, cons
 	}
 }
 
+static void wkv7_far(float *y, float *s_out, const float *s_in, const float *r, const float *w, const float *k,
+		     const float *v, const float *kk, const float *a, int n_head_size, int n_heads)
+{
+	for (int n = n_head_size, c = 0; c < n * n_heads; c += n, s_in += n * n, s_out += n * n)
+		wkv7(y + c, s_out, s_in, r + c, w + c, k + c, v + c, kk + c, a + c, n);
+}
+
 static void bonus(float *y, const float *r, const float *k, const float *v, const float *rk, int n)
 {
 	float sum = 0;
@@ -253,5 +260,6 @@ void leat_kernels_scalar_rows(struct leat_kernels *k)
 	k->attn[LEAT_KV_Q8_0] = attn_q8_0;
 	k->to_q8_0 = to_q8_0;
 	k->wkv7 = wkv7;
+	k->wkv7_far = wkv7_far;
 	k->bonus = bonus;
 }

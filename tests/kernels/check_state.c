@@ -249,6 +249,39 @@ static double check_wkv7(const struct leat_kernels *k, int which)
 	return worst;
 }
 
+/* Two heads, aligned and not: the same as wkv7 of the same set. */
+static int far_is_same(const struct leat_kernels *k, int n, int off)
+{
+	size_t size = (size_t)n, all = 2 * size * size + 16;
+	float *in[6], *s = random_f32(all, 2), *y = guard_f32(2 * size), *want_y = guard_f32(2 * size);
+	float *out = NULL, *want = guard_f32(all);
+
+	if (posix_memalign((void **)&out, 64, all * sizeof *out))
+		return 0;
+	for (int i = 0; i < 6; i++)
+		in[i] = random_f32(2 * size, 1);
+	for (size_t h = 0, c = 0; h < 2; h++, c += size)
+		k->wkv7(want_y + c, want + h * size * size, s + h * size * size, in[0] + c, in[1] + c, in[2] + c,
+			in[3] + c, in[4] + c, in[5] + c, n);
+	k->wkv7_far(y, out + off, s, in[0], in[1], in[2], in[3], in[4], in[5], n, 2);
+	int same = same_f32(y, want_y, 2 * size) && same_f32(out + off, want, 2 * size * size);
+	free(out);
+	return same;
+}
+
+static double check_wkv7_far(const struct leat_kernels *k, int which)
+{
+	static const int sizes[] = {8, 16, 24, 32, 40, 64, 72, 128};
+
+	(void)which;
+	for (int i = 0; i < 2 * (int)COUNT_OF(sizes); i++) {
+		int same = far_is_same(k, sizes[i / 2], i % 2 ? 5 : 0);
+		if (guard_reset() || !same)
+			return INFINITY;
+	}
+	return 0;
+}
+
 static double check_bonus(const struct leat_kernels *k, int which)
 {
 	double worst = 0;
@@ -287,5 +320,6 @@ int checks_state(struct check *table)
 	/* half a step, and the rounding of the scale */
 	table[5] = (struct check){"to_q8_0", offsetof(struct leat_kernels, to_q8_0), 0.5 / 127 + 127.0 / 127 / 2048,
 				  check_to_q8_0, 0};
-	return 6;
+	table[6] = (struct check){"wkv7_far", offsetof(struct leat_kernels, wkv7_far), 0, check_wkv7_far, 0};
+	return 7;
 }

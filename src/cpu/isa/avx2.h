@@ -55,6 +55,14 @@ LEAT_INLINE void vf_store_n(float *p, vf a, int n)
 {
 	_mm256_maskstore_ps(p, vf_mask(n), a);
 }
+LEAT_INLINE void vf_stream(float *p, vf a)
+{
+	_mm256_stream_ps(p, a);
+}
+LEAT_INLINE void vf_stream_end(void)
+{
+	_mm_sfence();
+}
 LEAT_INLINE vf vf_add(vf a, vf b)
 {
 	return _mm256_add_ps(a, b);

@@ -58,6 +58,15 @@ LEAT_INLINE void vf_store_n(float *p, vf a, int n)
 {
 	_mm512_mask_storeu_ps(p, vf_mask(n), a);
 }
+/* Past the caches: p is 64-byte aligned, and others see it after vf_stream_end. */
+LEAT_INLINE void vf_stream(float *p, vf a)
+{
+	_mm512_stream_ps(p, a);
+}
+LEAT_INLINE void vf_stream_end(void)
+{
+	_mm_sfence();
+}
 LEAT_INLINE vf vf_add(vf a, vf b)
 {
 	return _mm512_add_ps(a, b);

@@ -117,6 +117,7 @@ static void fill(struct leat_kernels *k)
 	k->attn[LEAT_KV_Q8_0] = attn_q8_0;
 	k->to_q8_0 = to_q8_0;
 	k->wkv7 = wkv7;
+	k->wkv7_far = wkv7_far;
 	k->bonus = bonus;
 }
 
