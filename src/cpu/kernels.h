@@ -89,9 +89,33 @@ static inline int leat_attn_block_end(const struct leat_attn *a, int p)
 	int end = block < page ? block : page;
 	return end < a->end ? end : a->end;
 }
+/* The most queries of a tile, and what they need: a block of keys and of values, queries and outputs, and the rest. */
+enum { LEAT_ATTN_QUERIES = 128 };
+enum {
+	LEAT_ATTN_SCRATCH = 2 * (LEAT_ATTN_KEYS + LEAT_ATTN_QUERIES + 8) * LEAT_MAX_HEAD_SIZE +
+			    16 * (LEAT_ATTN_KEYS + 32) + 4 * (LEAT_ATTN_QUERIES + 8)
+};
 /* scratch: LEAT_ATTN_SCRATCH floats, 64-byte aligned, contents ignored */
-enum { LEAT_ATTN_SCRATCH = LEAT_MAX_GROUP * (LEAT_ATTN_KEYS + 4) + LEAT_MAX_GROUP * LEAT_MAX_HEAD_SIZE };
 typedef void leat_attn_fn(float *y, const float *q, const struct leat_attn *a, float *scratch);
+
+/* Tokens of one sequence at positions that follow one another: token i sees keys before a.end + i, and of these the
+ * last `window` if that is not 0. Their bits are those of leat_attn_fn for each token by itself. */
+struct leat_attn_tile {
+	struct leat_attn a; /* of token 0 */
+	int window;
+	int n_tokens;       /* >= 1; n_tokens * n_group <= LEAT_ATTN_QUERIES */
+	const float *q;     /* [n_tokens][q_stride], of which n_group * head_size */
+	float *y;           /* [n_tokens][y_stride], the same */
+	size_t q_stride, y_stride;
+};
+static inline struct leat_attn leat_attn_token(const struct leat_attn_tile *t, int i)
+{
+	struct leat_attn a = t->a;
+	a.end += i;
+	a.first = t->window && a.end > t->window ? a.end - t->window : 0;
+	return a;
+}
+typedef void leat_attn_tile_fn(const struct leat_attn_tile *t, float *scratch);
 
 struct leat_kernels {
 	/* products */
@@ -136,6 +160,7 @@ struct leat_kernels {
 	 * comes out the same, bit for bit, wherever its two elements lie. (Su et al. 2021, arXiv:2104.09864.) */
 	void (*rope[LEAT_ROPE_PAIRS])(float *y, const float *x, const float *cs, int n_heads, int head_size, int n_rot);
 	leat_attn_fn *attn[LEAT_KV_TYPES];
+	leat_attn_tile_fn *attn_tile[LEAT_KV_TYPES];
 
 	/* RWKV-7 time mix of one head and one token (arXiv:2503.14456, section 3), K = head size, a multiple of 8:
 	 *   sa[i] = sum_j s[i][j] * -kk[j]

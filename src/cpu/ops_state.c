@@ -159,28 +159,81 @@ int leat_cpu_units_attention(const struct leat_exec *x, const struct leat_cpu_op
 	return x->step->n_tokens * o->op->i[1];
 }
 
-/* Unit: one token and one key/value head with all its query heads. */
-void leat_cpu_run_attention(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+/* How many tokens of a sequence one worker takes together: a tile full, but several tiles per thread. */
+static int tile_tokens(const struct leat_exec *e, int n_kv, int group)
 {
+	enum { TILES_PER_THREAD = 4 };
+	int most = LEAT_ATTN_QUERIES / group, share = e->step->n_tokens * n_kv / (TILES_PER_THREAD * e->cpu->n_threads);
+	int n = share < most ? share : most;
+	return leat_opt_on(e->cpu->opts, LEAT_OPT_attn_tiles) && n > 1 ? n : 1;
+}
+
+/* The token of unit u. Later tokens see more keys: where workers claim units they begin with the longest, and in fixed
+ * shares the first and the last tokens take turns. */
+static int unit_token(const struct leat_exec *e, int u)
+{
+	int last = e->step->n_tokens - 1;
+	if (leat_opt_on(e->cpu->opts, LEAT_OPT_steal) || u % 2 == 0)
+		return last - (leat_opt_on(e->cpu->opts, LEAT_OPT_steal) ? u : u / 2);
+	return u / 2;
+}
+
+/* Tokens r .. r + n - 1 of one sequence, at positions that follow one another, and key/value head h. */
+static void attend(const struct leat_exec *e, const struct leat_cpu_op *o, int worker, int r, int n, int h)
+{
+	enum { MIN_QUERIES = 8 }; /* that pay for converting keys and values */
 	const struct leat_op *op = o->op;
 	const struct leat_state_view *v = e->state;
-	int n_kv = op->i[1], n = op->i[2], group = op->i[0] / n_kv, window = op->i[3];
-	for (int u = u0; u < u1; u++) {
-		int r = u / n_kv, h = u % n_kv, pos = e->step->pos[r];
-		const struct leat_step_seq *q = &e->step->seq[e->step->seq_of[r]];
-		struct leat_attn a = {
+	const struct leat_step_seq *q = &e->step->seq[e->step->seq_of[r]];
+	int size = op->i[2], group = op->i[0] / op->i[1];
+	size_t c = (size_t)h * (size_t)group * (size_t)size;
+	struct leat_attn_tile t = {
+		.a = {
 			.k = page0(e, op, op->state, h),
 			.v = page0(e, op, op->state + 1, h),
 			.page_bytes = v->page_bytes,
 			.page = v->page_table + (size_t)q->slot * (size_t)v->page_table_cols,
-			.head_size = n,
+			.head_size = size,
 			.n_group = group,
-			.first = window && pos >= window ? pos - window + 1 : 0,
-			.end = pos + 1,
-			.scale = 1.0f / sqrtf((float)n),
+			.end = e->step->pos[r] + 1,
+			.scale = 1.0f / sqrtf((float)size),
 			.page_tokens = v->page_tokens,
-		};
-		size_t c = (size_t)h * (size_t)group * (size_t)n;
-		e->cpu->k.attn[v->kv_type](row(&o->y, r) + c, row(&o->x[0], r) + c, &a, e->cpu->scratch[worker].attn);
+		},
+		.window = op->i[3],
+		.n_tokens = n,
+		.q = row(&o->x[0], r) + c,
+		.y = row(&o->y, r) + c,
+		.q_stride = o->x[0].stride,
+		.y_stride = o->y.stride,
+	};
+	float *scratch = e->cpu->scratch[worker].attn;
+	t.a = leat_attn_token(&t, 0);
+	if (n > 1 && n * group >= MIN_QUERIES) {
+		e->cpu->k.attn_tile[v->kv_type](&t, scratch);
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		struct leat_attn a = leat_attn_token(&t, i);
+		e->cpu->k.attn[v->kv_type](t.y + (size_t)i * t.y_stride, t.q + (size_t)i * t.q_stride, &a, scratch);
+	}
+}
+
+/* Unit: one token and one key/value head with all its query heads. The first token of a tile does the others as well,
+ * whose units are empty then. */
+void leat_cpu_run_attention(struct leat_exec *e, const struct leat_cpu_op *o, int worker, int u0, int u1)
+{
+	const struct leat_step *s = e->step;
+	int n_kv = o->op->i[1], tile = tile_tokens(e, n_kv, o->op->i[0] / n_kv);
+	for (int u = u0; u < u1; u++) {
+		int r = unit_token(e, u / n_kv), h = u % n_kv;
+		const struct leat_step_seq *q = &s->seq[s->seq_of[r]];
+		if ((r - q->first) % tile)
+			continue;
+		int end = q->first + q->n < r + tile ? q->first + q->n : r + tile;
+		for (int n; r < end; r += n) {
+			for (n = 1; r + n < end && s->pos[r + n] == s->pos[r] + n;)
+				n++;
+			attend(e, o, worker, r, n, h);
+		}
 	}
 }

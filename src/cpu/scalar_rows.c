@@ -186,6 +186,32 @@ static void attn_q8_0(float *y, const float *q, const struct leat_attn *a, float
 	attn(y, q, a, LEAT_KV_Q8_0);
 }
 
+static void attn_tile(const struct leat_attn_tile *t, int type)
+{
+	for (int i = 0; i < t->n_tokens; i++) {
+		struct leat_attn a = leat_attn_token(t, i);
+		attn(t->y + (size_t)i * t->y_stride, t->q + (size_t)i * t->q_stride, &a, type);
+	}
+}
+
+static void attn_tile_f16(const struct leat_attn_tile *t, float *scratch)
+{
+	(void)scratch;
+	attn_tile(t, LEAT_KV_F16);
+}
+
+static void attn_tile_f32(const struct leat_attn_tile *t, float *scratch)
+{
+	(void)scratch;
+	attn_tile(t, LEAT_KV_F32);
+}
+
+static void attn_tile_q8_0(const struct leat_attn_tile *t, float *scratch)
+{
+	(void)scratch;
+	attn_tile(t, LEAT_KV_Q8_0);
+}
+
 static void to_q8_0(unsigned char *y, const float *x, int n)
 {
 	for (int k = 0; k < n; k += 32, x += 32, y += sizeof(struct leat_q8_0)) {
@@ -258,6 +284,9 @@ void leat_kernels_scalar_rows(struct leat_kernels *k)
 	k->attn[LEAT_KV_F16] = attn_f16;
 	k->attn[LEAT_KV_F32] = attn_f32;
 	k->attn[LEAT_KV_Q8_0] = attn_q8_0;
+	k->attn_tile[LEAT_KV_F16] = attn_tile_f16;
+	k->attn_tile[LEAT_KV_F32] = attn_tile_f32;
+	k->attn_tile[LEAT_KV_Q8_0] = attn_tile_q8_0;
 	k->to_q8_0 = to_q8_0;
 	k->wkv7 = wkv7;
 	k->wkv7_far = wkv7_far;

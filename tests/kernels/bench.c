@@ -157,6 +157,22 @@ static void run_attn(const struct leat_kernels *k, const struct job *j)
 	k->attn[j->format](y, x, &a, scratch);
 }
 
+/* The same of as many tokens as a tile takes. */
+static void run_attn_tile(const struct leat_kernels *k, const struct job *j)
+{
+	static int32_t page[4096 / LEAT_ATTN_KEYS];
+	static _Alignas(64) float scratch[LEAT_ATTN_SCRATCH];
+	size_t row = leat_kv_row_bytes(j->format, (size_t)j->n_cols), page_bytes = row * LEAT_ATTN_KEYS;
+	int n = LEAT_ATTN_QUERIES / j->n_rows;
+	size_t stride = (size_t)(j->n_rows * j->n_cols);
+	struct leat_attn_tile t = {{big, big + BIG / 2, page_bytes, page, j->n_cols, j->n_rows, 0,
+				    j->n_tokens - n + 1, 0.1f, LEAT_ATTN_KEYS}, 0, n, x, y, stride, stride};
+
+	for (int i = 0; i < (int)COUNT_OF(page); i++)
+		page[i] = i;
+	k->attn_tile[j->format](&t, scratch);
+}
+
 static void run_wkv7(const struct leat_kernels *k, const struct job *j)
 {
 	size_t size = (size_t)j->n_cols;
@@ -298,7 +314,7 @@ static int add_gemm(struct job *job)
 	return n;
 }
 
-static int add_attn(struct job *job)
+static int add_attn(struct job *job, int tile)
 {
 	static const int group[] = {1, 7}, size[] = {64, 128};
 	int n = 0;
@@ -306,15 +322,17 @@ static int add_attn(struct job *job)
 	for (int type = 0; type < LEAT_KV_TYPES; type++)
 		for (int i = 0; i < 4; i++) {
 			struct job *j = &job[n++];
-			*j = (struct job){.run = run_attn,
+			*j = (struct job){.run = tile ? run_attn_tile : run_attn,
 					  .format = type,
 					  .n_cols = size[i / 2],
 					  .n_rows = group[i % 2],
-					  .n_tokens = 4096};
-			j->slot = offsetof(struct leat_kernels, attn) + (size_t)type * sizeof(void (*)(void));
+					  .n_tokens = tile ? 1024 : 4096};
+			j->slot = tile ? offsetof(struct leat_kernels, attn_tile) : offsetof(struct leat_kernels, attn);
+			j->slot += (size_t)type * sizeof(void (*)(void));
 			j->bytes = 2.0 * j->n_tokens * (double)leat_kv_row_bytes(type, (size_t)j->n_cols);
-			j->flops = 4.0 * j->n_tokens * j->n_cols * j->n_rows;
-			snprintf(j->name, sizeof j->name, "attn.%s %dx%d",
+			j->flops = 4.0 * j->n_tokens * j->n_cols * j->n_rows *
+				   (tile ? LEAT_ATTN_QUERIES / j->n_rows : 1);
+			snprintf(j->name, sizeof j->name, "attn%s.%s %dx%d", tile ? "_tile" : "",
 				 type == LEAT_KV_F16 ? "f16" : type == LEAT_KV_F32 ? "f32" : "q8_0", j->n_rows,
 				 j->n_cols);
 		}
@@ -354,14 +372,15 @@ static int add_rows(struct job *job)
 void bench_all(const struct leat_kernels *scalar, const struct leat_kernels *k, const struct leat_kernels *below,
 	       const char *level, const char *pattern)
 {
-	static struct job job[128];
+	static struct job job[160];
 	int n = 0;
 
 	setup();
 	n += add_mv(job + n);
 	n += add_pack(job + n);
 	n += add_gemm(job + n);
-	n += add_attn(job + n);
+	n += add_attn(job + n, 0);
+	n += add_attn(job + n, 1);
 	n += add_rows(job + n);
 	for (int i = 0; i < n; i++) {
 		const struct job *j = &job[i];

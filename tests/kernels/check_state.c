@@ -140,6 +140,48 @@ static double check_attn(const struct leat_kernels *k, int type)
 	return fmax(worst, attn_case(fn, type, LEAT_MAX_HEAD_SIZE, LEAT_MAX_GROUP, 3, 200));
 }
 
+/* Every token of a tile comes out as it does by itself, whoever is beside it: 0, or infinity. */
+static double tile_case(const struct leat_kernels *k, int type, int head_size, int n_group, int n_tokens, int window,
+			int end)
+{
+	struct attn_case c;
+	size_t row = (size_t)(n_group * head_size), stride = row + 8;
+	int same = 1;
+
+	make_attn(&c, type, head_size, n_group, 0, end);
+	float *q = random_f32((size_t)(n_tokens - 1) * stride + row, 1), *alone = guard_f32(row);
+	float *y = guard_f32((size_t)(n_tokens - 1) * stride + row);
+	struct leat_attn_tile t = {c.a, window, n_tokens, q, y, stride, stride};
+	t.a.end = end - n_tokens + 1;
+	t.a = leat_attn_token(&t, 0);
+	k->attn_tile[type](&t, c.scratch);
+	for (int i = 0; i < n_tokens; i++) {
+		struct leat_attn a = leat_attn_token(&t, i);
+		k->attn[type](alone, q + (size_t)i * stride, &a, c.scratch);
+		same &= same_f32(alone, y + (size_t)i * stride, row);
+	}
+	return guard_reset() || !same ? INFINITY : 0;
+}
+
+static double check_attn_tile(const struct leat_kernels *k, int type)
+{
+	static const int any[] = {8, 24, 64, 80, 96, 128, 256}, whole[] = {32, 64, 96, 128, 256};
+	static const int groups[] = {1, 2, 3, 4, 5, 7, 8, 14, LEAT_MAX_GROUP};
+	static const int windows[] = {0, 1, 5, 64, 100};
+	int blocks = type == LEAT_KV_Q8_0;
+	const int *sizes = blocks ? whole : any;
+	double worst = 0;
+
+	for (size_t s = 0; s < (blocks ? COUNT_OF(whole) : COUNT_OF(any)); s++)
+		for (size_t g = 0; g < COUNT_OF(groups); g++)
+			for (size_t w = 0; w < COUNT_OF(windows); w++) {
+				int most = LEAT_ATTN_QUERIES / groups[g], n = w ? 1 + rnd_below(most) : most;
+				int end = n + rnd_below(MAX_KEYS / 2 - n);
+				worst = fmax(worst, tile_case(k, type, sizes[s], groups[g], n, windows[w], end));
+			}
+	return worst;
+}
+
 /* Bytes as the portable form gives them, and values within half a step of what went in. */
 static double check_to_q8_0(const struct leat_kernels *k, int which)
 {
@@ -315,11 +357,15 @@ int checks_state(struct check *table)
 	table[0] = (struct check){"attn.f16", attn + LEAT_KV_F16 * next, 1e-5, check_attn, LEAT_KV_F16};
 	table[1] = (struct check){"attn.f32", attn + LEAT_KV_F32 * next, 1e-5, check_attn, LEAT_KV_F32};
 	table[2] = (struct check){"attn.q8_0", attn + LEAT_KV_Q8_0 * next, 1e-5, check_attn, LEAT_KV_Q8_0};
-	table[3] = (struct check){"wkv7", offsetof(struct leat_kernels, wkv7), 2e-6, check_wkv7, 0};
-	table[4] = (struct check){"bonus", offsetof(struct leat_kernels, bonus), 1e-6, check_bonus, 0};
+	size_t tile = offsetof(struct leat_kernels, attn_tile);
+	table[3] = (struct check){"attn_tile.f16", tile + LEAT_KV_F16 * next, 0, check_attn_tile, LEAT_KV_F16};
+	table[4] = (struct check){"attn_tile.f32", tile + LEAT_KV_F32 * next, 0, check_attn_tile, LEAT_KV_F32};
+	table[5] = (struct check){"attn_tile.q8_0", tile + LEAT_KV_Q8_0 * next, 0, check_attn_tile, LEAT_KV_Q8_0};
+	table[6] = (struct check){"wkv7", offsetof(struct leat_kernels, wkv7), 2e-6, check_wkv7, 0};
+	table[7] = (struct check){"bonus", offsetof(struct leat_kernels, bonus), 1e-6, check_bonus, 0};
 	/* half a step, and the rounding of the scale */
-	table[5] = (struct check){"to_q8_0", offsetof(struct leat_kernels, to_q8_0), 0.5 / 127 + 127.0 / 127 / 2048,
+	table[8] = (struct check){"to_q8_0", offsetof(struct leat_kernels, to_q8_0), 0.5 / 127 + 127.0 / 127 / 2048,
 				  check_to_q8_0, 0};
-	table[6] = (struct check){"wkv7_far", offsetof(struct leat_kernels, wkv7_far), 0, check_wkv7_far, 0};
-	return 7;
+	table[9] = (struct check){"wkv7_far", offsetof(struct leat_kernels, wkv7_far), 0, check_wkv7_far, 0};
+	return 10;
 }

@@ -11,7 +11,7 @@
 
 typedef __m256 vf;
 enum { VF_N = 8 };
-enum { MV_TOKENS = 2, GEMM_TOKENS = 6, PV_VECTORS = 2 };
+enum { MV_TOKENS = 2, GEMM_TOKENS = 6, PV_VECTORS = 2, ATTN_QUERIES = 3 };
 
 LEAT_INLINE __m256i vf_mask(int n)
 {
@@ -209,6 +209,12 @@ LEAT_INLINE vf vf_sum_each(const vf v[VF_N])
 	vf a = vf_fold_pd(vf_fold_ps(v[0], v[1]), vf_fold_ps(v[2], v[3]));
 	vf b = vf_fold_pd(vf_fold_ps(v[4], v[5]), vf_fold_ps(v[6], v[7]));
 	return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+}
+LEAT_INLINE float vf_most(vf a)
+{
+	__m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+	return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 LEAT_INLINE float vf_sum(vf a)
 {

@@ -12,9 +12,9 @@
 
 typedef __m512 vf;
 enum { VF_N = 16 };
-/* Register tiles of this set: tokens of a matrix-vector tile, tokens of a matrix-matrix tile, vectors of a value tile.
- */
-enum { MV_TOKENS = 4, GEMM_TOKENS = 12, PV_VECTORS = 4 };
+/* Register tiles of this set: tokens of a matrix-vector tile, tokens of a matrix-matrix tile, vectors of a value tile,
+ * queries of a score tile. */
+enum { MV_TOKENS = 4, GEMM_TOKENS = 12, PV_VECTORS = 4, ATTN_QUERIES = 6 };
 
 LEAT_INLINE __mmask16 vf_mask(int n)
 {
@@ -197,6 +197,10 @@ LEAT_INLINE vf vf_sum_each(const vf v[VF_N])
 	for (int i = 0; i < 4; i++)
 		u[i] = vf_fold_pd(t[2 * i], t[2 * i + 1]);
 	return vf_fold_128(vf_fold_128(u[0], u[1]), vf_fold_128(u[2], u[3]));
+}
+LEAT_INLINE float vf_most(vf a)
+{
+	return _mm512_reduce_max_ps(a);
 }
 LEAT_INLINE float vf_sum(vf a)
 {

@@ -1,7 +1,8 @@
 /* attn.h - attention of one token and key/value head, page by page: scores, softmax so far, weighted values.
  *
  * Per (query, key) the score is one sum over the head in vectors, then over the lanes; per (query, element) the values
- * are added in order of keys. Neither depends on how queries are grouped: det. */
+ * are added in order of keys. Neither depends on how queries are grouped: det. attn_tile.h computes the same bits for
+ * many tokens at once, so a change of order here is one there. */
 #ifndef LEAT_CPU_OP_ATTN_H
 #define LEAT_CPU_OP_ATTN_H
 
@@ -83,15 +84,13 @@ LEAT_INLINE void attn_scores(float *score, const float *q, const struct leat_att
 LEAT_INLINE void attn_softmax(float *y, float *most, float *total, float *score, int n, int size)
 {
 	vf top = vf_set1(*most), sum = vf_zero();
-	float lane[VF_N], m = *most;
+	float lane[VF_N], m;
 
 	for (int i = n; i % VF_N; i++)
 		score[i] = -INFINITY;
 	for (int i = 0; i < n; i += VF_N)
 		top = vf_max(top, vf_load(score + i));
-	vf_store(lane, top);
-	for (int i = 0; i < VF_N; i++)
-		m = lane[i] > m ? lane[i] : m;
+	m = vf_most(top);
 	for (int i = 0; i < n; i += VF_N) {
 		vf e = vf_exp(vf_sub(vf_load(score + i), vf_set1(m)));
 		sum = vf_add(sum, e);

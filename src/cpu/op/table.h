@@ -19,7 +19,7 @@ LEAT_INLINE vf pack_values(int format, b32 q, const struct block_tables *t, int 
 	return block_values(format, q, t, sub, part);
 }
 
-#include "cpu/op/attn.h"
+#include "cpu/op/attn_tile.h"
 #include "cpu/op/each.h"
 #include "cpu/op/gemm.h"
 #include "cpu/op/mv.h"
@@ -72,6 +72,21 @@ static void attn_q8_0(float *y, const float *q, const struct leat_attn *a, float
 	attn_any(y, q, a, scratch, LEAT_KV_Q8_0);
 }
 
+static void attn_tile_f16(const struct leat_attn_tile *t, float *scratch)
+{
+	attn_tile_any(t, scratch, LEAT_KV_F16);
+}
+
+static void attn_tile_f32(const struct leat_attn_tile *t, float *scratch)
+{
+	attn_tile_any(t, scratch, LEAT_KV_F32);
+}
+
+static void attn_tile_q8_0(const struct leat_attn_tile *t, float *scratch)
+{
+	attn_tile_any(t, scratch, LEAT_KV_Q8_0);
+}
+
 static void fill_products(struct leat_kernels *k)
 {
 #define X(name, elems, group, mins, zero)                                                                              \
@@ -115,6 +130,9 @@ static void fill(struct leat_kernels *k)
 	k->attn[LEAT_KV_F16] = attn_f16;
 	k->attn[LEAT_KV_F32] = attn_f32;
 	k->attn[LEAT_KV_Q8_0] = attn_q8_0;
+	k->attn_tile[LEAT_KV_F16] = attn_tile_f16;
+	k->attn_tile[LEAT_KV_F32] = attn_tile_f32;
+	k->attn_tile[LEAT_KV_Q8_0] = attn_tile_q8_0;
 	k->to_q8_0 = to_q8_0;
 	k->wkv7 = wkv7;
 	k->wkv7_far = wkv7_far;
