@@ -50,8 +50,9 @@ def run_leat(opt, model):
 	(result,) = json_lines(call(command, opt.timeout)[0])
 	rates = {}
 	for figure in result["figures"]:
-		n, what = re.fullmatch(r"B=(\d+) (S_PP|S_TG|S)", figure["name"]).groups()
-		rates[int(n), what] = figure["median"]
+		match = re.fullmatch(r"B=(\d+) (S_PP|S_TG|S)", figure["name"])
+		if match: # others are about the run, as its peak memory
+			rates[int(match[1]), match[2]] = figure["median"]
 	return rates
 
 
