@@ -80,6 +80,17 @@ static void open_pool(struct leat_cpu *c, size_t max_idle_bytes)
 			  leat_opt_on(c->opts, LEAT_OPT_scratch_pool) ? max_idle_bytes : 0);
 }
 
+/* Products of few rows go by panels where packing is fast; and without bf16 it is not. */
+static void choose_products(struct leat_cpu *c)
+{
+	int fast = leat_opt_on(c->opts, LEAT_OPT_pack_bytes) && leat_opt_on(c->opts, LEAT_OPT_bf16_gemm);
+	if (!leat_opt_on(c->opts, LEAT_OPT_pack_bytes))
+		c->k.pack_bf16[LEAT_QUANT_q8_0] = c->k.pack_q8_0_floats;
+	if (!fast || !leat_opt_on(c->opts, LEAT_OPT_few_gemm))
+		for (int q = 0; q < LEAT_QUANT_COUNT; q++)
+			c->k.gemm_from[q] = LEAT_GEMM_FROM;
+}
+
 static enum leat_status cpu_open(const struct leat_device_params *p, void **ret, struct leat_error *err)
 {
 	struct leat_cpu *c = calloc(1, sizeof *c);
@@ -91,6 +102,7 @@ static enum leat_status cpu_open(const struct leat_device_params *p, void **ret,
 	c->opts = p->opts;
 	c->flags = p->mode == LEAT_MODE_REFERENCE ? 0 : leat_cpu_flags() & ~p->cpu_mask_off;
 	leat_kernels_init(&c->k, c->flags);
+	choose_products(c);
 	open_pool(c, p->max_idle_bytes);
 	int spin = p->spin_us >= 0 ? p->spin_us : c->n_threads > allowed ? 0 : DEFAULT_SPIN_US;
 	enum leat_status st = leat_pool_create(c->n_threads, spin, &c->pool, err);

@@ -21,6 +21,7 @@ LEAT_INLINE vf pack_values(int format, b32 q, const struct block_tables *t, int 
 }
 
 #include "cpu/op/gemm.h"
+#include "cpu/op/pack_bytes.h"
 
 /* 32 columns of one row as 16 pairs; the first m of them, others 0. */
 LEAT_INLINE vf pairs_get(int format, const unsigned char *row, int k, int m)
@@ -72,6 +73,14 @@ FLOAT_FORMATS(X)
 BLOCK_FORMATS(X)
 #undef X
 
+LEAT_SLOT void pack_bytes_q8_0(void *panel, const void *w, size_t row_bytes, int n_rows, int k0, int n_k, size_t ahead)
+{
+	if (n_rows == LEAT_PANEL_ROWS)
+		pack_bytes(panel, w, row_bytes, k0, n_k, ahead);
+	else
+		pack_bf16_q8_0(panel, w, row_bytes, n_rows, k0, n_k, ahead);
+}
+
 static void gemm_bf16(float *y, size_t y_stride, const void *panel, const void *x, size_t x_stride, int n_tokens,
 		      int n_rows, int n_k, int accumulate)
 {
@@ -84,6 +93,9 @@ void leat_kernels_avx512bf16(struct leat_kernels *k)
 	FLOAT_FORMATS(X)
 	BLOCK_FORMATS(X)
 #undef X
+	k->pack_q8_0_floats = pack_bf16_q8_0;
+	k->pack_bf16[LEAT_QUANT_q8_0] = pack_bytes_q8_0;
+	k->gemm_from[LEAT_QUANT_q8_0] = 5;
 	k->gemm_bf16 = gemm_bf16;
 	k->gemm_bf16_fast = 1;
 }

@@ -190,9 +190,11 @@ void leat_kernels_scalar(struct leat_kernels *k)
 	k->mv_form[LEAT_QUANT_##name] = fmt_##name.block_elems == 1 ? LEAT_X_F32 : LEAT_X_I16;                         \
 	k->pack_f32[LEAT_QUANT_##name] = pack_f32_##name;                                                              \
 	k->pack_bf16[LEAT_QUANT_##name] = pack_bf16_##name;                                                            \
+	k->gemm_from[LEAT_QUANT_##name] = LEAT_GEMM_FROM;                                                              \
 	k->dequant[LEAT_QUANT_##name] = leat_##name##_dequant;
 #include "gen/quant_formats.def"
 #undef X
+	k->pack_q8_0_floats = pack_bf16_q8_0;
 	k->gemm_f32 = gemm_f32;
 	k->gemm_bf16 = gemm_bf16;
 	k->to_x16 = to_x16;

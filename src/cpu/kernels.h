@@ -54,7 +54,7 @@ typedef void leat_mv_fn(const struct leat_mm *a, int r0, int r1);
  * A panel is LEAT_PANEL_ROWS rows of the weight over n_k columns, dequantised. f32 panels are [n_k][32]; bf16 panels
  * are [n_k / 2][32][2] (pairs of columns side by side, as VDPBF16PS and AMX tiles want them), columns padded with zeros
  * to a multiple of 32. Rows beyond n_rows are zero. Panels and x rows of bf16 are 64-byte aligned. */
-enum { LEAT_PANEL_ROWS = 32, LEAT_PANEL_COLS = 512 };
+enum { LEAT_PANEL_ROWS = 32, LEAT_PANEL_COLS = 512, LEAT_GEMM_FROM = 16 };
 /* cols [k0, k0 + n_k) of rows w + i * row_bytes, i < n_rows <= 32; k0 and n_k multiples of the block (n_k <= 512).
  * ahead: how many bytes behind these weights those lie that will be packed next, 0: not known. A hint: they are asked
  * for from memory, and need not exist. */
@@ -124,8 +124,11 @@ struct leat_kernels {
 	leat_pack_fn *pack_f32[LEAT_QUANT_COUNT];
 	leat_gemm_fn *gemm_f32;
 	leat_pack_fn *pack_bf16[LEAT_QUANT_COUNT];     /* round to nearest even, F16 and quantised too */
+	leat_pack_fn *pack_q8_0_floats;                /* pack_bf16 of Q8_0 in its older form: --opt pack_bytes=off */
 	leat_gemm_fn *gemm_bf16;
 	int gemm_bf16_fast;                            /* 1 if gemm_bf16 beats gemm_f32 on this machine (BF16 or AMX) */
+	/* The fewest tokens for which packing a panel pays, against mv[f]: measured. */
+	int gemm_from[LEAT_QUANT_COUNT];
 	/* y[n] = exact value of n elements starting at a block border */
 	void (*dequant[LEAT_QUANT_COUNT])(float *y, const void *blocks, size_t n);
 	/* x[n] -> q, d, s as above; n a multiple of 32. A block of zeros gets d = 0, and so does one whose largest

@@ -2,20 +2,16 @@
  *
  * reference: dequantise a row, sum in order of k. mv: straight from the file's blocks, for few rows of x. gemm: panels
  * of 32 weight rows are dequantised once and multiplied with all rows of x. Which rung is a function of the plan's
- * bucket; with
- * --deterministic it is always mv. */
+ * bucket and of how fast panels are packed (leat_kernels.gemm_from); with --deterministic it is always mv. */
 #include "cpu/exec.h"
 #include "leat/leat.h"
 #include "plan/opts.h"
-
-/* From this bucket on a panel is dequantised often enough to pay for itself. */
-enum { GEMM_MIN_ROWS = 16 };
 
 enum leat_cpu_rung leat_cpu_rung(const struct leat_cpu *cpu, int quant, int bucket_rows)
 {
 	if (cpu->mode == LEAT_MODE_REFERENCE)
 		return LEAT_RUNG_REFERENCE;
-	if (cpu->mode == LEAT_MODE_DETERMINISTIC || bucket_rows < GEMM_MIN_ROWS ||
+	if (cpu->mode == LEAT_MODE_DETERMINISTIC || bucket_rows < cpu->k.gemm_from[quant] ||
 	    !leat_opt_on(cpu->opts, LEAT_OPT_gemm))
 		return LEAT_RUNG_MV;
 	/* F16 has three bits more than bf16: rounding them off costs more than NUMERICS.md allows (0.036 measured,

@@ -7,9 +7,11 @@
 
 #define LEAT_OPTS_MAP(X)                                                                                               \
 	X(gemm, 1, "matrix-matrix products for many tokens (off: matrix-vector form for any number)")                  \
+	X(few_gemm, 1, "matrix-matrix products from the number of tokens where they pay (off: from 16)")               \
 	X(bf16_gemm, 1, "bf16 tiles (AMX or AVX512-BF16) in those products where numerics allow")                      \
 	X(pack_ahead, 1, "packing asks memory for the weights that its thread packs next")                             \
 	X(attn_tiles, 1, "attention turns keys and values into floats once for many tokens of a prompt")               \
+	X(pack_bytes, 1, "Q8_0 is packed to bf16 by moving its bytes (off: floats), on AVX512-BF16 and AMX")           \
 	X(barrier_elision, 1, "threads meet only where an op reads what another wrote")                                \
 	X(steal, 1, "idle threads take over chunks of a product")                                                      \
 	X(plan_cache, 1, "plans are kept and reused")                                                                  \

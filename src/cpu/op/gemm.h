@@ -56,10 +56,16 @@ LEAT_INLINE void gemm_tile(float *y, size_t y_stride, const float *panel, const 
 	}
 }
 
-/* The last tokens: powers of two keep the code small. */
+/* The last tokens: not every number has a tile of its own, which keeps the code small. */
 LEAT_INLINE int gemm_part(int left)
 {
-	return left >= GEMM_TOKENS ? GEMM_TOKENS : left >= 8 && GEMM_TOKENS > 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+#if LEAT_GEMM_WIDE
+	if (left >= 6)
+		return left >= GEMM_TOKENS ? GEMM_TOKENS : left >= 10 ? 10 : left >= 8 ? 8 : 6;
+	if (left == 3)
+		return left;
+#endif
+	return left >= GEMM_TOKENS ? GEMM_TOKENS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
 LEAT_INLINE void gemm_any(float *y, size_t y_stride, const float *panel, const unsigned char *x, size_t x_bytes,
@@ -78,7 +84,10 @@ LEAT_INLINE void gemm_any(float *y, size_t y_stride, const float *panel, const u
 		break;
 				CASE(GEMM_TOKENS)
 #if LEAT_GEMM_WIDE
+				CASE(10)
 				CASE(8)
+				CASE(6)
+				CASE(3)
 #endif
 				CASE(4)
 				CASE(2)

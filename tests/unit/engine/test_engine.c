@@ -281,7 +281,7 @@ static char *text_of(struct leat_model *model, const char *opts, int n)
 static void test_switches_keep_the_text(void **state)
 {
 	static const char *const off[] = { "barrier_elision=off", "steal=off", "plan_cache=off", "hugepages=off",
-					   "pack_ahead=off", "weight_copy=on", "attn_tiles=off" };
+					   "pack_ahead=off", "weight_copy=on", "attn_tiles=off", "pack_bytes=off" };
 	(void)state;
 	for (int m = 0; m < N_MODELS; m++) {
 		struct leat_model *model = open_model(m);
