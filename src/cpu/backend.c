@@ -203,7 +203,7 @@ static void share(struct leat_exec *x, int i, const struct leat_worker *w, int s
 	if (o->single) {
 		if (w->index == 0 && n)
 			o->run(x, o, 0, 0, n);
-	} else if (!steal) {
+	} else if (!steal || o->by_row) {
 		int u0 = (int)((int64_t)n * w->index / w->n_workers),
 		    u1 = (int)((int64_t)n * (w->index + 1) / w->n_workers);
 		if (u0 < u1)

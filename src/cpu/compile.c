@@ -92,19 +92,26 @@ static struct leat_cpu_arg resolve(const struct leat_exec *x, int buf)
 	return (struct leat_cpu_arg){ x->arena + b->offset, (size_t)b->stride };
 }
 
+/* A number for how rows lie in a range: floats from one to the next (or columns of a prepared form), whose rows, and
+ * the form, 0: f32. */
+static uintptr_t row_layout(int cols, int rows, int form)
+{
+	return ((uintptr_t)cols << 1 | (uintptr_t)(rows == LEAT_ROWS_TOKENS)) << 3 | (uintptr_t)form;
+}
+
 static struct leat_cpu_range range_of(const struct leat_exec *x, int buf)
 {
 	const struct leat_buf *b = &x->plan->buf[buf];
 	uintptr_t p = (uintptr_t)(x->arena + b->offset);
-	return (struct leat_cpu_range){p,
-				       p + (uintptr_t)rows_of(x->plan, b->rows) * (uintptr_t)b->stride * sizeof(float)};
+	uintptr_t bytes = (uintptr_t)rows_of(x->plan, b->rows) * (uintptr_t)b->stride * sizeof(float);
+	return (struct leat_cpu_range){ p, p + bytes, row_layout(b->stride, b->rows, 0) };
 }
 
 /* State tensors have addresses of their own, above every pointer. */
 static struct leat_cpu_range state_range(const struct leat_op *op, int n)
 {
 	uintptr_t p = UINTPTR_MAX / 2 + (uintptr_t)(op->layer + 1) * LEAT_MAX_STATE_TENSORS * 2 + (uintptr_t)op->state;
-	return (struct leat_cpu_range){ p, p + (uintptr_t)n };
+	return (struct leat_cpu_range){ p, p + (uintptr_t)n, 0 };
 }
 
 /* All of `rows` in chunks of 16 rows of about this many bytes: large enough to claim cheaply, small enough to share. */
@@ -157,7 +164,21 @@ static void use_prep(struct lower *l, struct leat_cpu_op *o, const struct prep *
 static struct leat_cpu_range prep_range(const struct lower *l, const struct prep *p)
 {
 	uintptr_t at = (uintptr_t)l->x->prep + p->offset;
-	return (struct leat_cpu_range){ at, at + l->slot_bytes };
+	const struct leat_buf *b = &l->plan->buf[p->buf];
+	return (struct leat_cpu_range){ at, at + l->slot_bytes, row_layout(b->cols, b->rows, p->rung + 1) };
+}
+
+/* Units that are rows go to workers in fixed shares, unless one worker does them all. A token shift reads the row
+ * before its own, a gather any row. */
+static void go_by_row(const struct lower *l, struct leat_cpu_op *o)
+{
+	int kind = o->op ? o->op->kind : -1;
+	if (o->single || !leat_opt_on(l->x->cpu->opts, LEAT_OPT_row_shares) ||
+	    (o->units != leat_cpu_units_rows && o->units != leat_cpu_units_shift))
+		return;
+	o->by_row = 1;
+	for (int i = 0; i < o->n_read && (kind == LEAT_OP_shift || kind == LEAT_OP_gather); i++)
+		o->read[i].layout = 0;
 }
 
 static struct prep *find_prep(struct lower *l, int buf, int form)
@@ -206,6 +227,7 @@ static int lower_op(struct lower *l, const struct leat_op *op)
 			o->read[0] = prep_range(l, pr);
 		}
 	}
+	go_by_row(l, o);
 	return 0;
 }
 
@@ -240,6 +262,7 @@ static int lower_prep(struct lower *l, int buf, int form, int now, int last_use)
 	use_prep(l, o, p);
 	o->read[o->n_read++] = range_of(l->x, buf);
 	o->write[o->n_write++] = prep_range(l, p);
+	go_by_row(l, o);
 	return 0;
 }
 
@@ -269,22 +292,27 @@ static int prepare_output(struct lower *l, int i)
 	return 0;
 }
 
-static int overlap(const struct leat_cpu_range *a, int na, const struct leat_cpu_range *b, int nb)
+/* by_row: each worker uses the same rows of a range in one layout in both ops. */
+static int overlap(const struct leat_cpu_range *a, int na, const struct leat_cpu_range *b, int nb, int by_row)
 {
 	for (int i = 0; i < na; i++)
-		for (int j = 0; j < nb; j++)
-			if (a[i].begin < b[j].end && b[j].begin < a[i].end)
+		for (int j = 0; j < nb; j++) {
+			int same = a[i].begin == b[j].begin && a[i].end == b[j].end && a[i].layout == b[j].layout;
+			if (a[i].begin < b[j].end && b[j].begin < a[i].end && !(by_row && same && a[i].layout))
 				return 1;
+		}
 	return 0;
 }
 
 /* Must all workers meet between op a and the later op b? Two ops that worker 0 runs alone are in order anyway. */
 static int hazard(const struct leat_cpu_op *a, const struct leat_cpu_op *b)
 {
+	int by_row = a->by_row && b->by_row;
 	if (a->single && b->single)
 		return 0;
-	return overlap(a->write, a->n_write, b->read, b->n_read) ||
-	       overlap(a->write, a->n_write, b->write, b->n_write) || overlap(a->read, a->n_read, b->write, b->n_write);
+	return overlap(a->write, a->n_write, b->read, b->n_read, by_row) ||
+	       overlap(a->write, a->n_write, b->write, b->n_write, by_row) ||
+	       overlap(a->read, a->n_read, b->write, b->n_write, by_row);
 }
 
 static void place_barriers(struct leat_exec *x)

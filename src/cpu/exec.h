@@ -17,9 +17,11 @@ typedef int leat_cpu_units_fn(const struct leat_exec *x, const struct leat_cpu_o
 
 enum { LEAT_CPU_RANGES = 8 };
 
-/* Bytes that an op reads or writes: hazards are overlaps. State has addresses of its own above all memory. */
+/* Bytes that an op reads or writes: hazards are overlaps. State has addresses of its own above all memory. Ops that go
+ * by row and use one range in one layout touch each row of it on the same worker. */
 struct leat_cpu_range {
 	uintptr_t begin, end;
+	uintptr_t layout; /* of its rows; 0: the op reads rows of others, or there are none */
 };
 
 /* One operand: f32 rows. */
@@ -38,6 +40,7 @@ struct leat_cpu_op {
 	const unsigned char *w; /* the op's matrix, where this device reads it */
 	int layer, part;  /* as of the op; of the op whose output is prepared */
 	int single;       /* too little work to share: worker 0 runs it */
+	int by_row;       /* units are rows, and each worker has the same ones in every such op */
 	int barrier;      /* all workers meet before it */
 	/* products and their preparation */
 	int16_t *xq;      /* LEAT_X_I16: prepared activations */

@@ -21,6 +21,7 @@
 	X(ahead, 1, "plans of the next steps are held ready, and made while the engine has nothing else to do")        \
 	X(overlap, 0, "texts of a step are made after the next one was submitted, on the CPU too")                     \
 	X(weight_copy, 0, "weights are copied once into huge pages instead of being read where they are mapped")       \
+	X(row_shares, 1, "a thread has the same rows in every small op, and waits for no other between them")          \
 	X(far_state, 1, "recurrent states of many sequences are written past the caches")                              \
 	X(hugepages, 1, "transparent huge pages are asked for scratch, state and copied weights")
 

@@ -1,5 +1,6 @@
-/* test_far_state.c - states of so many sequences that they are written past the caches: not a bit is another than
- * without that, for any number of threads, in steps of single tokens and beside a prompt. */
+/* test_far_state.c - states of so many sequences that they are written past the caches, and rows that stay with their
+ * threads from op to op: not a bit is another than without that, for any number of threads, in steps of single tokens
+ * and beside a prompt. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,7 +76,8 @@ static void test_far_states_change_no_bit(void **state)
 	static const struct {
 		const char *opts;
 		int n_threads;
-	} cases[] = { { "far_state=on", 1 }, { "far_state=on", 2 }, { "far_state=on,steal=off", 3 } };
+	} cases[] = { { "far_state=on", 1 }, { "far_state=on", 2 }, { "far_state=on,steal=off", 3 },
+		      { "far_state=off", 4 }, { "row_shares=off", 2 } };
 	struct leat_error err = LEAT_ERROR_INIT;
 	struct leat_model *m = NULL;
 	(void)state;
@@ -84,7 +86,7 @@ static void test_far_states_change_no_bit(void **state)
 	if (leat_model_open(source_path(file), NULL, &m, &err))
 		fail_msg("%s", err.message);
 	size_t bytes = (size_t)N_STEPS * N_SEQS * (size_t)m->w.table->rows * sizeof(float);
-	float *want = logits(m, "far_state=off", 1);
+	float *want = logits(m, "far_state=off,row_shares=off", 1);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		float *got = logits(m, cases[i].opts, cases[i].n_threads);
 		if (memcmp(got, want, bytes))
