@@ -290,6 +290,28 @@ static enum leat_status cpu_wait(void *dev, struct leat_exec *x, struct leat_err
 	return LEAT_OK;
 }
 
+struct tasks {
+	void (*fn)(void *arg, int i);
+	void *arg;
+	int n;
+	atomic_int next;
+};
+
+static void work_off(struct leat_worker *w, void *arg)
+{
+	struct tasks *t = arg;
+	(void)w;
+	for (int i = claim(&t->next, t->n); i >= 0; i = claim(&t->next, t->n))
+		t->fn(t->arg, i);
+}
+
+static void cpu_run_tasks(void *dev, void (*fn)(void *arg, int i), void *arg, int n)
+{
+	struct leat_cpu *c = dev;
+	struct tasks t = { .fn = fn, .arg = arg, .n = n };
+	leat_pool_run(c->pool, work_off, &t);
+}
+
 static const float *cpu_result(void *dev, struct leat_exec *x, int row)
 {
 	const struct leat_buf *b = &x->plan->buf[x->plan->result];
@@ -320,5 +342,6 @@ const struct leat_backend leat_backend_cpu = {
 	.submit = cpu_submit,
 	.wait = cpu_wait,
 	.profile = cpu_profile,
+	.run_tasks = cpu_run_tasks,
 	.result = cpu_result,
 };

@@ -39,6 +39,7 @@ struct leat_request {
 	uint32_t flags;
 	uint64_t seed;
 	struct leat_sampler *sampler;
+	const float *logits;          /* of the step that just ran: its row; NULL: none */
 	struct leat_detok detok;
 	struct leat_stops *stops;     /* NULL: none */
 	char *raw;                    /* decoded text before stop strings are looked for */

@@ -4,6 +4,7 @@
  * that decoding, stop strings and readers cost nothing. On the CPU the step runs inside submit, on this thread too. */
 #include "base/clock.h"
 #include "engine/request.h"
+#include "plan/opts.h"
 #include "plan/softmax.h"
 
 #include <unistd.h>
@@ -39,16 +40,10 @@ static void add_time(const struct leat_schedule *s, uint64_t ns)
 	}
 }
 
-/* What a row of logits is for. */
-static void use_row(struct leat_engine *e, struct leat_request *r, const float *row)
+/* Nothing is to be drawn: the row is the session's. */
+static void keep_row(struct leat_request *r, const float *row)
 {
 	struct leat_error err = LEAT_ERROR_INIT;
-	if (r->max_tokens) {
-		leat_request_draw(r, row);
-		if (r->event && (r->session || !e->sched.overlap))
-			leat_request_tell(r);
-		return;
-	}
 	enum leat_status st = leat_session_keep_row(r->session, row, &err);
 	leat_request_end(r, st == LEAT_OK ? LEAT_FINISH_LENGTH : LEAT_FINISH_ERROR, st, &err);
 }
@@ -67,7 +62,28 @@ static void note_logprobs(const struct leat_engine *e, struct leat_request *r, c
 	}
 }
 
-static void use_rows(struct leat_engine *e)
+static void look(void *arg, int i)
+{
+	struct leat_request *const *row = arg;
+	if (row[i]->logits)
+		leat_sampler_look(row[i]->sampler, row[i]->logits);
+}
+
+/* What draws do first, of all rows side by side: else the other threads would wait for this one. */
+static void look_at_rows(struct leat_engine *e)
+{
+	struct leat_schedule *s = &e->sched;
+	int n = 0;
+	for (int i = 0; i < s->n_rows; i++)
+		n += s->row[i]->logits != NULL;
+	if (n < 2 || !e->backend->run_tasks || !leat_opt_on(e->opts, LEAT_OPT_look))
+		return;
+	uint64_t began = leat_now_ns();
+	e->backend->run_tasks(e->dev, look, s->row, s->n_rows);
+	atomic_fetch_add_explicit(&s->draw_ns, leat_now_ns() - began, memory_order_relaxed);
+}
+
+static void find_rows(struct leat_engine *e)
 {
 	struct leat_schedule *s = &e->sched;
 	int out = 0;
@@ -84,8 +100,25 @@ static void use_rows(struct leat_engine *e)
 		}
 		if (r->session)
 			r->session->has_row = 0; /* of another token now */
-		if (row >= 0 && !r->ended)
-			use_row(e, r, leat_engine_row(e, row));
+		r->logits = row >= 0 && !r->ended && r->max_tokens ? leat_engine_row(e, row) : NULL;
+		if (row >= 0 && !r->ended && !r->max_tokens)
+			keep_row(r, leat_engine_row(e, row));
+	}
+}
+
+static void use_rows(struct leat_engine *e)
+{
+	struct leat_schedule *s = &e->sched;
+	find_rows(e);
+	look_at_rows(e);
+	for (int i = 0; i < s->n_rows; i++) {
+		struct leat_request *r = s->row[i];
+		if (!r->logits)
+			continue;
+		leat_request_draw(r, r->logits);
+		r->logits = NULL;
+		if (r->event && (r->session || !s->overlap))
+			leat_request_tell(r);
 	}
 }
 

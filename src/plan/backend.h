@@ -84,6 +84,9 @@ struct leat_backend {
 	/* From the next submit on each step fills *p in, complete after wait; NULL ends that. The function is NULL
 	 * where no times are to be had. */
 	void (*profile)(void *dev, struct leat_profile *p);
+	/* Calls fn(arg, i) once for each i < n, on whatever threads the device has, while no step runs; returns when
+	 * all have returned. NULL: it has none to lend. */
+	void (*run_tasks)(void *dev, void (*fn)(void *arg, int i), void *arg, int n);
 	/* After wait: result row o as host memory, valid until the next submit. */
 	const float *(*result)(void *dev, struct leat_exec *x, int row);
 };

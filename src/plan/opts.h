@@ -18,6 +18,7 @@
 	X(scan_guard, 1, "plans that were used again stay before those that were used once")                           \
 	X(share_scratch, 1, "plans of one size class share their scratch memory")                                      \
 	X(scratch_pool, 1, "scratch memory of plans that were dropped is kept for others")                             \
+	X(look, 1, "logits of several rows are read through by all threads before tokens are drawn")                  \
 	X(ahead, 1, "plans of the next steps are held ready, and made while the engine has nothing else to do")        \
 	X(overlap, 0, "texts of a step are made after the next one was submitted, on the CPU too")                     \
 	X(weight_copy, 0, "weights are copied once into huge pages instead of being read where they are mapped")       \

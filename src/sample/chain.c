@@ -103,18 +103,29 @@ static int find_top(const struct leat_sampler *s, const float *logits, int n_top
 	return n;
 }
 
+void leat_sampler_look(struct leat_sampler *s, const float *logits)
+{
+	s->looked = logits;
+	s->bad = leat_candidates_open(s, logits);
+	if (!s->bad && s->max >= -FLT_MAX)
+		s->log_sum = leat_model_log_sum(logits, s->n_vocab, s->max, s->block_max);
+}
+
 enum leat_status leat_sampler_draw_top(struct leat_sampler *s, const float *logits, uint64_t position, int n_top,
 				       struct leat_drawn *ret, struct leat_token_prob *ret_top, int *ret_n,
 				       struct leat_error *err)
 {
-	if (leat_candidates_open(s, logits))
+	if (s->looked != logits)
+		leat_sampler_look(s, logits);
+	s->looked = NULL;
+	if (s->bad)
 		return leat_fail(err, LEAT_E_NONFINITE, "logits", LEAT_NO_OFFSET,
 				 "position %llu: a logit is NaN or +infinity", (unsigned long long)position);
 	if (!(s->max >= -FLT_MAX))
 		return leat_fail(err, LEAT_E_NONFINITE, "logits", LEAT_NO_OFFSET,
 				 "position %llu: every logit is -infinity", (unsigned long long)position);
 	float max = s->max;
-	double log_sum = leat_model_log_sum(logits, s->n_vocab, max, s->block_max);
+	double log_sum = s->log_sum;
 	int found = n_top > 0 ? find_top(s, logits, n_top, (double)max + log_sum, ret_top) : 0;
 	for (int i = 0; i < s->n_stages && s->max >= -FLT_MAX; i++)
 		s->stages[i]->apply(s);

@@ -75,6 +75,10 @@ struct leat_drawn {
 enum leat_status leat_sampler_draw(struct leat_sampler *s, const float *logits, uint64_t position,
 				   struct leat_drawn *ret, struct leat_error *err);
 
+/* What a draw does first, and what takes most of its time: reads all logits. The next draw, which must be from these
+ * same logits, goes on from there. Calls for different chains may run on different threads. */
+void leat_sampler_look(struct leat_sampler *s, const float *logits);
+
 /* The same, and the n_top <= LEAT_MAX_TOP likeliest tokens of the model's own distribution: best first, lower ids first
  * among equals; those that are forbidden (-infinity) are left out. *ret_n: how many there are. */
 enum leat_status leat_sampler_draw_top(struct leat_sampler *s, const float *logits, uint64_t position, int n_top,

@@ -49,6 +49,9 @@ struct leat_sampler {
 	float inv_temperature; /* logits stay as they are; their distances from max are multiplied by this */
 	int n;              /* candidates in the list */
 	int weighed;        /* weight[] and total hold for the list */
+	const float *looked; /* the row that was looked at for the next draw, or NULL */
+	int bad;            /* of that row: a logit is NaN or +infinity */
+	double log_sum;     /* of that row: leat_model_log_sum */
 	uint64_t total;
 
 	/* room made by create */

@@ -324,6 +324,39 @@ static void test_E07_E08_one_token_and_equal_tokens(void **state)
 	leat_sampler_destroy(s);
 }
 
+/* Looking at a row first changes nothing, whatever is drawn from next. */
+static void a_look_changes_no_draw(void **state)
+{
+	(void)state;
+	enum { N = 1000 };
+	static float a[N], b[N];
+	struct leat_sample_params p = defaults();
+	struct leat_drawn drawn;
+	for (int i = 0; i < N; i++) {
+		a[i] = 3.0f * normal((uint64_t)i);
+		b[i] = 3.0f * normal((uint64_t)(N + i));
+	}
+	for (int greedy = 0; greedy < 2; greedy++) {
+		p.temperature = greedy ? 0.0f : 0.8f;
+		struct leat_sampler *plain = chain(&p, N), *s = chain(&p, N);
+		for (uint64_t at = 0; at < 50; at++) {
+			struct leat_drawn want_a = draw(plain, a, at), want_b = draw(plain, b, at);
+			leat_sampler_look(s, a);
+			struct leat_drawn got = draw(s, at % 2 ? a : b, at);
+			assert_memory_equal(&got, at % 2 ? &want_a : &want_b, sizeof got);
+			got = draw(s, a, at);
+			assert_memory_equal(&got, &want_a, sizeof got);
+		}
+		a[7] = NAN;
+		leat_sampler_look(s, a);
+		assert_int_equal(leat_sampler_draw(s, a, 0, &drawn, NULL), LEAT_E_NONFINITE);
+		a[7] = 0.0f;
+		assert_int_equal(draw(s, a, 0).id, draw(plain, a, 0).id);
+		leat_sampler_destroy(plain);
+		leat_sampler_destroy(s);
+	}
+}
+
 static void test_E07_rows_that_are_not_finite(void **state)
 {
 	(void)state;
@@ -582,6 +615,7 @@ int main(void)
 		cmocka_unit_test(every_bad_float_is_named),
 		cmocka_unit_test(every_bad_integer_is_named),
 		cmocka_unit_test(bad_orders_are_named),
+		cmocka_unit_test(a_look_changes_no_draw),
 		cmocka_unit_test(nothing_is_allocated_while_drawing),
 		cmocka_unit_test(time_of_a_draw),
 	};
