@@ -8,6 +8,7 @@
 #define LEAT_CPU_OP_ATTN_TILE_H
 
 #include "cpu/op/attn.h"
+#include "cpu/op/attn_sum.h"
 
 /* Queries whose sums of values stay in registers together; a score row, which may end in the midst of a vector. */
 enum { TILE_QUERIES = 6, TILE_SCORES = LEAT_ATTN_KEYS + 16, TILE_PADDED = LEAT_ATTN_QUERIES + TILE_QUERIES };
@@ -51,57 +52,6 @@ LEAT_INLINE void tile_rows(float *out, const struct attn_page *page, int size, i
 		for (int d = 0; d < size; d += VF_N)
 			vf_put(out + d, float_get(format, page->v + (size_t)p * page->row_bytes, d, size - d),
 			       size - d);
-}
-
-/* What lane l of attn_scores holds before it is folded, of n_q queries and VF_N keys. */
-LEAT_INLINE void tile_lane(vf *sum, const float *q, const float *k, int size, int l, int n_q)
-{
-	LEAT_UNROLL
-	for (int g = 0; g < n_q; g++)
-		sum[g] = vf_zero();
-	for (int d = l; d < size; d += VF_N) {
-		vf kv = vf_load(k + d * VF_N);
-		LEAT_UNROLL
-		for (int g = 0; g < n_q; g++)
-			sum[g] = vf_fma(kv, vf_set1(q[g * size + d]), sum[g]);
-	}
-}
-
-LEAT_INLINE void tile_add(vf *a, const vf *b, int n_q)
-{
-	LEAT_UNROLL
-	for (int g = 0; g < n_q; g++)
-		a[g] = vf_add(a[g], b[g]);
-}
-
-/* Four lanes from l on: (0 + 2) + (1 + 3). */
-LEAT_INLINE void tile_four(vf *sum, const float *q, const float *k, int size, int l, int n_q)
-{
-	vf b[ATTN_QUERIES], c[ATTN_QUERIES];
-
-	tile_lane(sum, q, k, size, l, n_q);
-	tile_lane(b, q, k, size, l + 2, n_q);
-	tile_add(sum, b, n_q);
-	tile_lane(b, q, k, size, l + 1, n_q);
-	tile_lane(c, q, k, size, l + 3, n_q);
-	tile_add(b, c, n_q);
-	tile_add(sum, b, n_q);
-}
-
-/* All lanes: fours of neighbours, and these as neighbours again. */
-LEAT_INLINE void tile_sum(vf *sum, const float *q, const float *k, int size, int n_q)
-{
-	vf b[ATTN_QUERIES], c[ATTN_QUERIES];
-
-	tile_four(sum, q, k, size, 0, n_q);
-	tile_four(b, q, k, size, 4, n_q);
-	tile_add(sum, b, n_q);
-	if (VF_N == 8)
-		return;
-	tile_four(b, q, k, size, VF_N - 8, n_q);
-	tile_four(c, q, k, size, VF_N - 4, n_q);
-	tile_add(b, c, n_q);
-	tile_add(sum, b, n_q);
 }
 
 /* Scores of TILE_QUERIES queries with keys p0 <= p < p1 of the block, and of others that fill their vectors. */
@@ -163,6 +113,41 @@ LEAT_INLINE void tile_values(float *y, const float *weight, const float *v, int 
 		tile_add_values(y + d, weight, v + d, p0, p1, size, size - d, n_q, 1);
 }
 
+/* attn_softmax of the queries from g0 on, step by step for all of them: they do not wait for each other. */
+LEAT_INLINE void tile_softmax(const struct tile *t, int g0, const struct tile_part *part, int size)
+{
+	float most[VF_N] = {0}, keep[VF_N], *old = t->most + g0, *total = t->total + g0, *y = t->y + g0 * size;
+
+	for (int g = 0; g < TILE_QUERIES; g++) {
+		float *score = t->score + g * TILE_SCORES + part[g].begin;
+		int n = part[g].end - part[g].begin;
+		vf top = vf_set1(old[g]);
+		for (int i = n; i % VF_N && n > 0; i++)
+			score[i] = -INFINITY;
+		for (int i = 0; i < n; i += VF_N)
+			top = vf_max(top, vf_load(score + i));
+		most[g] = vf_most(top);
+	}
+	vf_store(keep, vf_exp(vf_sub(vf_load_n(old, TILE_QUERIES), vf_load(most))));
+	for (int g = 0; g < TILE_QUERIES; g++) {
+		float *score = t->score + g * TILE_SCORES + part[g].begin;
+		int n = part[g].end - part[g].begin;
+		vf sum = vf_zero(), m = vf_set1(most[g]);
+		if (n <= 0)
+			continue;
+		for (int i = 0; i < n; i += VF_N) {
+			vf e = vf_exp(vf_sub(vf_load(score + i), m));
+			sum = vf_add(sum, e);
+			vf_store(score + i, e);
+		}
+		total[g] = total[g] * keep[g] + vf_sum(sum);
+		old[g] = most[g];
+		m = vf_set1(keep[g]);
+		for (int d = 0; d < size; d += VF_N)
+			vf_put(y + g * size + d, vf_mul(vf_get(y + g * size + d, size - d), m), size - d);
+	}
+}
+
 /* TILE_QUERIES queries from g0 on, and the block of n keys that begins at p. What they all see is added for all
  * together, what single ones see before and after that for each. */
 LEAT_INLINE void tile_group(const struct tile *t, int g0, int p, int n, int size)
@@ -176,8 +161,10 @@ LEAT_INLINE void tile_group(const struct tile *t, int g0, int p, int n, int size
 		part[g].end = end < n ? end : n;
 		all.begin = part[g].begin > all.begin ? part[g].begin : all.begin;
 		all.end = part[g].end < all.end ? part[g].end : all.end;
-		if (part[g].begin >= part[g].end)
+		if (part[g].begin >= part[g].end) {
+			part[g] = (struct tile_part){0, 0};
 			continue;
+		}
 		any.begin = part[g].begin < any.begin ? part[g].begin : any.begin;
 		any.end = part[g].end > any.end ? part[g].end : any.end;
 	}
@@ -186,15 +173,11 @@ LEAT_INLINE void tile_group(const struct tile *t, int g0, int p, int n, int size
 	if (all.begin >= all.end)
 		all = (struct tile_part){n, n};
 	tile_scores(t, t->q + g0 * size, any.begin, any.end, size);
+	tile_softmax(t, g0, part, size);
 	for (int g = 0; g < TILE_QUERIES; g++) {
-		float *score = t->score + g * TILE_SCORES;
-		if (part[g].begin >= part[g].end)
-			continue;
-		attn_softmax(y + g * size, t->most + g0 + g, t->total + g0 + g, score + part[g].begin,
-			     part[g].end - part[g].begin, size);
 		int before = part[g].end < all.begin ? part[g].end : all.begin;
 		if (part[g].begin < before)
-			tile_values(y + g * size, score, t->v, part[g].begin, before, size, 1);
+			tile_values(y + g * size, t->score + g * TILE_SCORES, t->v, part[g].begin, before, size, 1);
 	}
 	tile_values(y, t->score, t->v, all.begin, all.end, size, TILE_QUERIES);
 	for (int g = 0; g < TILE_QUERIES; g++)
