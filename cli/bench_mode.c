@@ -249,6 +249,9 @@ static int run_model(struct cli *c, const struct leat_bench *mode, const struct 
 	open.load_mode = (int32_t)c->value[OPT_LOAD_MODE].i;
 	j.path = path;
 	j.open = &open;
+	j.scratch = getenv("TMPDIR");
+	if (j.scratch && !*j.scratch)
+		j.scratch = NULL;
 	rc = cli_open_model(c, path, 0, &j.model);
 	if (rc)
 		return rc;

@@ -29,6 +29,7 @@ struct leat_bench_job {
 	const struct leat_workload *workload;
 	const char *workload_name;             /* "" without one */
 	const char *only;                      /* ideas: the one that is wanted; NULL: all */
+	const char *scratch;                   /* folder for files of the run; NULL: "/tmp" */
 	int keep_prompts;                      /* 1: leat_bench_submit lets the prefix cache have them */
 	int (*stop)(void *user);               /* nonzero gives up with E_CANCELLED; NULL: never */
 	void *user;

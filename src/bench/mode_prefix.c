@@ -208,7 +208,7 @@ static enum leat_status in_common(struct prefix *x, int n)
 static enum leat_status run(struct leat_bench_job *j, struct leat_error *err)
 {
 	struct prefix x = { .j = j, .err = err };
-	const char *tmp = getenv("TMPDIR");
+	const char *tmp = j->scratch ? j->scratch : "/tmp";
 	enum leat_status s;
 
 	if (!j->n_points) {
@@ -220,7 +220,7 @@ static enum leat_status run(struct leat_bench_job *j, struct leat_error *err)
 	if (j->size.n_gen > MOST_GEN || j->size.n_prompt < 2)
 		return leat_fail(err, LEAT_E_ARG, "n_gen", LEAT_NO_OFFSET,
 				 "this mode takes answers of up to %d tokens and prompts from 2 on", MOST_GEN);
-	if (snprintf(x.dir, sizeof(x.dir), "%s/leat-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp") >= (int)sizeof(x.dir))
+	if (snprintf(x.dir, sizeof(x.dir), "%s/leat-bench-XXXXXX", tmp) >= (int)sizeof(x.dir))
 		return leat_fail(err, LEAT_E_ARG, "TMPDIR", LEAT_NO_OFFSET, "the path is too long");
 	x.t = malloc(((size_t)most + OWN) * sizeof(*x.t));
 	if (!x.t || !mkdtemp(x.dir)) {
