@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""No tracked file names a machine, a private path, a private host or a key."""
+"""No tracked file names a machine, a private path, a private host or a key; none has a name that programs take for an
+option, as a slip on a command line leaves."""
 import os
 import pathlib
 import re
@@ -37,6 +38,8 @@ def main():
 	files = tracked(gate.root)
 	looked = 0
 	for path in files:
+		if path.name.startswith("-"):
+			gate.complain(f"{gate.name(path)}: a name that begins with '-'")
 		data = path.read_bytes()
 		if b"\0" in data[:8192] or len(data) > LARGEST:
 			continue

@@ -47,6 +47,15 @@ def shown(library):
 	return {name: version.lstrip("@") for name, _, version in pairs}
 
 
+def check_age(gate, library):
+	"""A library made before a header was changed says nothing about this tree."""
+	for path in sorted((gate.root / "include" / "leat").glob("*.h")):
+		if path.stat().st_mtime > library.stat().st_mtime:
+			gate.complain(f"{library.name} is older than {gate.name(path)}; ./dev build makes it anew")
+			return False
+	return True
+
+
 def check_shared(gate, library):
 	public, symbols = declared(gate.root), shown(library)
 	for name in sorted(symbols.keys() - public):
@@ -63,6 +72,8 @@ def main():
 	library = gate.build / "libleat.a"
 	if not library.is_file():
 		gate.skip("no libleat.a in the build folder; ./dev build makes it")
+	if not check_age(gate, library):
+		gate.end("nothing looked at")
 	defined = 0
 	for member, letter, symbol in symbols(library):
 		if letter in "Uwv":
