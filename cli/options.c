@@ -293,6 +293,11 @@ static int unknown_flag(const struct cli *c, const char *flag)
 	return cli_usage_error(c, "unknown option '%s'", flag);
 }
 
+static int is_flag(struct cli *c, const char *word)
+{
+	return word[0] == '-' && word[1] == '-' && word[2] && find_long(c, word + 2, strcspn(word + 2, "=")) >= 0;
+}
+
 /* One argument that begins with a dash; *i moves past a value taken from the next argument. */
 static int parse_flag(struct cli *c, char **argv, int argc, int *i)
 {
@@ -321,6 +326,9 @@ static int parse_flag(struct cli *c, char **argv, int argc, int *i)
 		if (*i + 1 >= argc)
 			return cli_usage_error(c, "%s needs a value", shown);
 		value = argv[++*i];
+		if (is_flag(c, value)) /* forgotten: or files named --help would come into being */
+			return cli_usage_error(c, "%s needs a value; %s=%s takes the next flag for it", shown, shown,
+					       value);
 	}
 	return set_flag(c, (enum cli_option)o, shown, value);
 }

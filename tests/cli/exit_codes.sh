@@ -16,6 +16,9 @@ empty out
 expect 2 "$LEAT" run "$model" -p a --zzzzzz
 expect 2 "$LEAT" run "$model" -p
 err 'needs a value'
+expect 2 "$LEAT" run "$model" -n 1 --trace --help
+err 'needs a value; --trace=--help'
+expect 0 "$LEAT" run "$model" -n 1 -q -p=--help
 expect 2 "$LEAT" run "$model" -p a --temp -1
 err '0\.\.100'
 expect 2 "$LEAT" run "$model" -p a --temp nan

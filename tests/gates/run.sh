@@ -175,6 +175,9 @@ test_symbols() {
 	share_tree
 	passes symbols
 	echo 'LEAT_API int leat_more(void);' >>"$tree/include/leat/leat.h"
+	touch -d '1 hour ago' "$tree/build/libleat.a"
+	refuses symbols "libleat.a is older than include/leat/leat.h"
+	touch -d '1 hour' "$tree/build/libleat.a"
 	refuses symbols "libleat.so does not export leat_more"
 	sed -i '/LEAT_API int/d' "$tree/include/leat/leat.h"
 	refuses symbols "libleat.so exports leat_one"
@@ -215,6 +218,9 @@ test_leaks() {
 	refuses leaks "notes.md:1: a private address"
 	echo "-----BEGIN PRIVA""TE KEY-----" >"$tree/docs/notes.md"
 	refuses leaks "notes.md:1: a key"
+	rm "$tree/docs/notes.md"
+	: >"$tree/docs/--help"
+	refuses leaks "docs/--help: a name that begins with '-'"
 }
 
 test_docs() {
