@@ -157,6 +157,10 @@ int cli_wants_to_leave(void);
 /* ---- trace.c ---- */
 /* Runs the command, with --trace into a file. The exit code. */
 int cli_run_traced(struct cli *c);
+
+/* Says no (an exit code, told) if `path` is a file that is not empty and does not begin with `magic`, at most 16
+ * bytes. */
+int cli_may_replace(struct cli *c, const char *flag, const char *path, const char *magic);
 /* Time of the phases of an answer's steps, for --verbose: reads what came to c->trace since the last call. */
 enum cli_phase { CLI_LAUNCH, CLI_SUBMIT, CLI_WAIT, CLI_SAMPLE, CLI_STEP, CLI_N_PHASES };
 struct cli_phases {

@@ -119,10 +119,12 @@ int cli_state_open(struct cli *c, struct leat_model *m, struct leat_state **ret,
 	struct leat_state_info info = { .struct_size = sizeof(info) };
 	struct leat_error e = LEAT_ERROR_INIT;
 	int rc = 0;
-	const char *path = chosen(c, &rc), *load = c->value[OPT_LOAD_STATE].s;
+	const char *path = chosen(c, &rc), *load = c->value[OPT_LOAD_STATE].s, *save = c->value[OPT_SAVE_STATE].s;
 
 	*ret = NULL;
 	*ret_follows = 0;
+	if (!rc && save)
+		rc = cli_may_replace(c, "--save-state", save, "leatstat");
 	if (rc)
 		return rc;
 	if (path && load)

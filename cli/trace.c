@@ -8,10 +8,13 @@
 #include "cli.h"
 
 /* A run of an hour is not lost because its trace cannot be written at the end. */
-static int can_write(const struct cli *c, const char *path)
+static int can_write(struct cli *c, const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	int rc = cli_may_replace(c, "--trace", path, "{\"traceEvents\":"), fd;
 
+	if (rc)
+		return rc;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return cli_error(c, errno == ENOENT ? LEAT_E_NOTFOUND : LEAT_E_IO, "--trace %s: %s", path,
 				 strerror(errno));

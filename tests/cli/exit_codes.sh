@@ -19,6 +19,16 @@ err 'needs a value'
 expect 2 "$LEAT" run "$model" -n 1 --trace --help
 err 'needs a value; --trace=--help'
 expect 0 "$LEAT" run "$model" -n 1 -q -p=--help
+# nothing is written over but what the same flag wrote
+cp "$model" "$tmp/precious"
+for flag in --trace --save-state; do
+	expect 65 "$LEAT" run "$model" -p a -n 1 -q $flag "$tmp/precious"
+	err 'not written over'
+	expect 0 cmp "$model" "$tmp/precious"
+	expect 0 "$LEAT" run "$model" -p a -n 1 -q $flag "$tmp/own"
+	expect 0 "$LEAT" run "$model" -p a -n 1 -q $flag "$tmp/own"
+	rm "$tmp/own"
+done
 expect 2 "$LEAT" run "$model" -p a --temp -1
 err '0\.\.100'
 expect 2 "$LEAT" run "$model" -p a --temp nan
